@@ -1,0 +1,30 @@
+-- Who may do what.
+
+-- A stranger who could attach capture() to a table of his own would forge changes of another's; writers need no
+-- right on it, because a trigger's function is checked when the trigger is made.
+revoke all on schema rowcast from public;
+revoke all on all tables in schema rowcast from public;
+revoke execute on all functions in schema rowcast from public;
+-- Called inside the writers' transactions, and constant.
+grant execute on function rowcast.beds() to public;
+
+-- capture() runs with its owner's rights, and a cast that an application defined may run inside it. So its owner is a
+-- role that can append to the log and nothing else. Where the installer may not create roles the function stays his.
+do $$
+begin
+  if not exists (select from pg_roles where rolname = 'rowcast_capture') then
+    create role rowcast_capture nologin;
+  end if;
+  if not pg_has_role(current_user, 'rowcast_capture', 'member') then
+    execute format('grant rowcast_capture to %I', current_user);
+  end if;
+  -- To be given a function a role must be able to create in its schema, for as long as that takes.
+  grant usage, create on schema rowcast to rowcast_capture;
+  grant insert on rowcast.change to rowcast_capture;
+  alter function rowcast.capture() owner to rowcast_capture;
+  revoke create on schema rowcast from rowcast_capture;
+exception when insufficient_privilege then
+  raise warning 'rowcast.capture() stays owned by %, because that role may not create or use the role rowcast_capture', current_user
+    using hint = 'A role with CREATEROLE can run: create role rowcast_capture nologin; grant rowcast_capture to ' || quote_ident(current_user) || '; then install again.';
+end
+$$;
