@@ -1,0 +1,16 @@
+//! The HTML pages of rowcast: data in, [`maud::Markup`] out.
+//!
+//! A page is a function of plain data. It knows neither HTTP nor SQL, and the only dependency of
+//! this crate is maud, so the compiler holds it to that.
+//!
+//! - [`layout`] is what every page shares: the document's head and the frame of its body.
+//! - [`hello`] is the page at `/`: one table, live in every tab.
+//!
+//! Pages are served under a policy that forbids inline styles, inline scripts and `data:` images.
+//! So everything that a page looks like is in `static/css/`, and everything that it does is in
+//! `static/js/`; markup carries ids and `data-` attributes for both to hold on to.
+
+mod hello;
+mod layout;
+
+pub use hello::{HelloPage, hello};

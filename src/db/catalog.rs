@@ -1,0 +1,78 @@
+//! Reads the exposed tables' description from the database's catalog. Names reach SQL only through here.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tokio_postgres::Row;
+
+use crate::catalog::{Catalog, Column, Table};
+use crate::change::Relation;
+use crate::config::Access;
+
+/// One row a column of every table that is one of the names in $1, those of public without a schema.
+///
+/// `sql_name` is quoted by the database. `watched` is whether our capture trigger is on the table and enabled.
+pub const QUERY: &str = r#"
+select c.oid, e.name, format('%I.%I', n.nspname, c.relname) as sql_name, a.attname::text as column_name,
+       format_type(a.atttypid, a.atttypmod) as type_name,
+       a.attgenerated = '' and a.attidentity <> 'a' as writable,
+       array_position(k.indkey::int2[], a.attnum) as key_place,
+       exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgenabled in ('O', 'A')
+                 and t.tgfoid = to_regprocedure('rowcast.capture()')) as watched
+from unnest($1::text[]) as e (name)
+join pg_namespace n on n.nspname = case when strpos(e.name, '.') = 0 then 'public' else split_part(e.name, '.', 1) end
+join pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p')
+  and c.relname = case when strpos(e.name, '.') = 0 then e.name else substr(e.name, strpos(e.name, '.') + 1) end
+join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+left join pg_index k on k.indrelid = c.oid and k.indisprimary
+order by c.oid, a.attnum
+"#;
+
+/// Builds the catalog from the rows of [`QUERY`]. A table that is missing, not watched or without a key is told of in
+/// `missing`, with what to do.
+pub fn catalog(expose: &BTreeMap<String, Access>, rows: &[Row]) -> Catalog {
+    struct Found {
+        table: Table,
+        key: Vec<(i32, usize)>,
+        watched: bool,
+    }
+    let mut found: HashMap<Relation, Found> = HashMap::new();
+    for row in rows {
+        let name: String = row.get("name");
+        let Some(&access) = expose.get(&name) else { continue };
+        let entry = found.entry(row.get("oid")).or_insert_with(|| Found {
+            table: Table {
+                relation: row.get("oid"),
+                exposed_name: name,
+                sql_name: row.get("sql_name"),
+                columns: Vec::new(),
+                key: Vec::new(),
+                access,
+            },
+            key: Vec::new(),
+            watched: row.get("watched"),
+        });
+        if let Some(place) = row.get::<_, Option<i32>>("key_place") {
+            entry.key.push((place, entry.table.columns.len()));
+        }
+        entry.table.columns.push(Column { name: row.get("column_name"), type_name: row.get("type_name"), writable: row.get("writable") });
+    }
+    let mut missing: Vec<String> = expose
+        .keys()
+        .filter(|name| !found.values().any(|one| one.table.exposed_name == **name))
+        .map(|name| format!("the exposed table {name} does not exist"))
+        .collect();
+    let mut tables = Vec::new();
+    for mut one in found.into_values() {
+        if !one.watched {
+            missing.push(format!("the exposed table {0} is not watched: run rowcast watch '{0}'", one.table.exposed_name));
+        } else if one.key.is_empty() {
+            missing.push(format!("the exposed table {} has no primary key", one.table.exposed_name));
+        } else {
+            one.key.sort_unstable();
+            one.table.key = one.key.into_iter().map(|(_, place)| place).collect();
+            tables.push(one.table);
+        }
+    }
+    missing.sort();
+    Catalog::new(tables, missing)
+}

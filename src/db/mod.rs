@@ -1,0 +1,123 @@
+//! The only place that knows r2d2 and postgres' synchronous client.
+//!
+//! All database work of requests goes through [`Database::run`]: plain synchronous code on a thread of its own, with a
+//! pooled connection. A client of the `postgres` crate must not be used or dropped on an async thread, so neither
+//! it nor the pool ever leaves this room.
+
+pub mod catalog;
+pub mod filters;
+pub mod install;
+pub mod log;
+mod pool;
+pub mod rows;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::config::Limits;
+use crate::error::{Error, Result};
+
+pub use pool::Session;
+
+/// When an overloaded server asks to be tried again.
+const OVERLOADED: Duration = Duration::from_secs(1);
+
+/// The database as requests use it: a cheap handle to share.
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    pool: pool::Pool,
+    /// One permit a connection: requests wait here, in kilobytes, rather than in threads.
+    turns: Semaphore,
+    waiting: AtomicUsize,
+    limits: Limits,
+}
+
+impl Database {
+    /// Connects once directly, so that a wrong address or role fails at once with its reason, then makes the pool.
+    /// Blocks: to be called on a blocking thread.
+    pub fn connect(config: &tokio_postgres::Config, limits: Limits) -> Result<Database> {
+        let pool = pool::connect(config.clone().into(), limits.pool_connections, limits.request_timeout)?;
+        Ok(Database(Arc::new(Inner {
+            pool,
+            turns: Semaphore::new(limits.pool_connections as usize),
+            waiting: AtomicUsize::new(0),
+            limits,
+        })))
+    }
+
+    /// Runs `work` on a thread of its own with a pooled connection. Waits for its turn, but not beyond the request's
+    /// time-out, and not at all where too many wait already: then it is 503.
+    pub async fn run<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Session) -> Result<T> + Send + 'static,
+    {
+        let deadline = tokio::time::Instant::now() + self.0.limits.request_timeout;
+        let permit = {
+            let _waiting = self.enter_queue()?;
+            // A permit belongs to the work, not to this future: a client that leaves does not free a busy connection.
+            tokio::time::timeout_at(deadline, self.clone().turn())
+                .await
+                .map_err(|_| Error::unavailable("the server is busy: no connection to the database became free in time", OVERLOADED))?
+        };
+        let database = self.clone();
+        let worker = tokio::task::spawn_blocking(move || {
+            let outcome = database.0.pool.get().and_then(|mut session| work(&mut session));
+            drop(permit);
+            outcome
+        });
+        match tokio::time::timeout_at(deadline, worker).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => Err(Error::internal(format!("a request's thread ended early: {panic}"))),
+            Err(_) => Err(Error::unavailable("the database did not answer in time", OVERLOADED)),
+        }
+    }
+
+    async fn turn(self) -> Turn {
+        match self.0.turns.acquire().await {
+            Ok(permit) => permit.forget(),
+            Err(_) => unreachable!("the semaphore is never closed"),
+        }
+        Turn(self)
+    }
+
+    fn enter_queue(&self) -> Result<Waiting<'_>> {
+        let waiting = Waiting(&self.0.waiting);
+        if self.0.waiting.fetch_add(1, Ordering::Relaxed) >= self.0.limits.waiting_requests {
+            return Err(Error::unavailable("the server is busy: too many requests wait for the database already", OVERLOADED));
+        }
+        Ok(waiting)
+    }
+
+    /// How many connections are lent to requests right now.
+    pub fn busy(&self) -> usize {
+        (self.0.limits.pool_connections as usize).saturating_sub(self.0.turns.available_permits())
+    }
+
+    /// Closes the pool's connections. Blocks: to be called on a blocking thread, as the last use of the pool.
+    pub fn close(self) {
+        drop(self);
+    }
+}
+
+/// A turn at the pool, given back when dropped.
+struct Turn(Database);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.0.turns.add_permits(1);
+    }
+}
+
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

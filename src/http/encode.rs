@@ -1,0 +1,80 @@
+//! Answers as JSON. Images, keys and times are passed through as the database printed them.
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::change::{Change, Image};
+use crate::error::Error;
+use crate::hub::{Answer, SubscriptionAnswer, Told};
+
+use super::problem;
+
+/// The body of an answer, encoded once for all polls that share it.
+pub fn body(answer: &Answer) -> Bytes {
+    answer.body.get_or_init(|| Bytes::from(answer_json(answer))).clone()
+}
+
+/// The body that tells of a failure after the head was sent.
+pub fn late_problem(error: &Error) -> Bytes {
+    let mut body = serde_json::Map::new();
+    body.insert("problem".to_owned(), Value::Object(problem::object(error)));
+    if let Some(retry_after) = error.retry_after {
+        body.insert("retry_after_ms".to_owned(), Value::from(retry_after.as_millis() as u64));
+    }
+    Bytes::from(Value::Object(body).to_string())
+}
+
+fn answer_json(answer: &Answer) -> String {
+    let mut json = String::with_capacity(128);
+    json.push_str("{\"cursor\":\"");
+    json.push_str(&answer.cursor.to_string());
+    json.push_str("\",\"answers\":[");
+    for (place, one) in answer.answers.iter().enumerate() {
+        if place > 0 {
+            json.push(',');
+        }
+        push_subscription(&mut json, one);
+    }
+    json.push(']');
+    if let Some(retry_after) = answer.retry_after {
+        json.push_str(&format!(",\"retry_after_ms\":{}", retry_after.as_millis()));
+    }
+    json.push('}');
+    json
+}
+
+fn push_subscription(json: &mut String, one: &SubscriptionAnswer) {
+    json.push_str("{\"id\":");
+    json.push_str(&Value::from(&*one.id).to_string());
+    match &one.told {
+        // A reset reaches many at once: they are asked to come back over a while.
+        Told::Reset => json.push_str(",\"reset\":true"),
+        Told::Changes(changes) => {
+            json.push_str(",\"changes\":[");
+            for (place, (change, leaves)) in changes.iter().enumerate() {
+                if place > 0 {
+                    json.push(',');
+                }
+                push_change(json, change, *leaves);
+            }
+            json.push(']');
+        }
+    }
+    json.push('}');
+}
+
+fn push_change(json: &mut String, change: &Change, leaves: bool) {
+    let image = |image: &Option<Image>| image.as_ref().map_or("null", |image| image.json().get()).to_owned();
+    json.push_str(&format!(
+        "{{\"op\":\"{}\",\"key\":{},\"old\":{},\"new\":{},\"mtime\":{}",
+        change.op.name(),
+        change.key.get(),
+        image(&change.old),
+        image(&change.new),
+        change.mtime.get()
+    ));
+    if leaves {
+        json.push_str(",\"leaves\":true");
+    }
+    json.push('}');
+}

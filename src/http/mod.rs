@@ -1,0 +1,73 @@
+//! The HTTP side: the only room that parses requests and serialises answers.
+
+pub mod assets;
+pub mod body;
+pub mod encode;
+pub mod fields;
+pub mod guard;
+pub mod health;
+pub mod listener;
+pub mod notify;
+pub mod page;
+pub mod poll_body;
+pub mod problem;
+pub mod router;
+pub mod rows;
+pub mod shared;
+pub mod stream;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use tokio::sync::watch;
+
+use crate::catalog::{Catalog, Table};
+use crate::config::Config;
+use crate::db::Database;
+use crate::db::filters::Printed;
+use crate::error::{Error, Result};
+use crate::hub::Hub;
+
+pub type ResponseBody = http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>;
+pub type Response = hyper::Response<ResponseBody>;
+
+/// What every request works with.
+pub struct App {
+    pub config: Arc<Config>,
+    pub database: Database,
+    pub hub: Arc<Hub>,
+    pub catalog: watch::Receiver<Arc<Catalog>>,
+    pub printed: Printed,
+    pub lists: shared::SharedLists,
+}
+
+impl App {
+    /// An exposed table. A table that is not exposed is as unknown as one that does not exist.
+    pub fn table(&self, name: &str) -> Result<Arc<Table>> {
+        let table = self.catalog.borrow().table(name).cloned();
+        table.ok_or_else(|| {
+            Error::not_found(format!(
+                "there is no table \"{name}\" here: tables are seen if the configuration exposes them and they are watched"
+            ))
+        })
+    }
+}
+
+/// A response whose body is known.
+pub fn full(status: u16, content_type: &str, bytes: impl Into<Bytes>) -> Response {
+    let mut response = hyper::Response::new(Full::new(bytes.into()).boxed_unsync());
+    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    if let Ok(value) = HeaderValue::from_str(content_type) {
+        response.headers_mut().insert(CONTENT_TYPE, value);
+    }
+    response
+}
+
+/// When somebody told to come back should do so: spread over half as much again, so that a herd does not return in step.
+pub fn jitter(base: Duration) -> Duration {
+    base + base.mul_f64(rand::random_range(0.0..0.5))
+}

@@ -1,0 +1,234 @@
+//! `/notify`: many subscriptions in one poll by POST, a single one by GET.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::header::{ACCEPT, CACHE_CONTROL, HeaderValue};
+use hyper::http::request::Parts;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::poll_body::PollBody;
+use super::{App, Response, encode, full, stream};
+use crate::batch::BatchLimits;
+use crate::cursor::Cursor;
+use crate::db::log;
+use crate::error::{Error, Result};
+use crate::filter::{Wanted, parse_operand};
+use crate::hub::{Answer, BrowserId, Open, Outcome, Poll, Seat, Since, Subscription, cursors};
+
+const JSON: &str = "application/json";
+
+/// How long a poll waits for news: unless it says, and at most.
+const WAIT_SECONDS: (u64, u64) = (30, 120);
+
+/// The body of `POST /notify`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    browser: Option<String>,
+    term: Option<u64>,
+    wait: Option<u64>,
+    heartbeat: Option<u64>,
+    subscriptions: Vec<WantedSubscription>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedSubscription {
+    id: String,
+    table: String,
+    since: String,
+    #[serde(default, rename = "where")]
+    filter: BTreeMap<String, Box<RawValue>>,
+}
+
+/// A poll on its way: what holds its places is given up when it is dropped.
+pub struct Waiting {
+    poll: Poll,
+    wait: Duration,
+    seat: Option<Seat>,
+    _open: Open,
+}
+
+/// `POST /notify`.
+pub async fn post(app: Arc<App>, body: Bytes) -> Result<Response> {
+    let request: Request =
+        serde_json::from_slice(&body).map_err(|error| Error::bad_request(format!("the body is not what POST /notify takes: {error}")))?;
+    let wait = wait(request.wait)?;
+    let heartbeat = match request.heartbeat {
+        None => None,
+        Some(seconds @ 1..=60) => Some(Duration::from_secs(seconds)),
+        Some(other) => return Err(Error::bad_request(format!("heartbeat is {other}, but must be from 1 to 60 seconds"))),
+    };
+    let open = app.hub.enter()?;
+    let seat = match (request.browser, request.term) {
+        (None, None) => None,
+        (Some(browser), Some(term)) => Some(app.hub.sit(browser_id(&browser)?, term)?),
+        _ => return Err(Error::bad_request("browser and term belong together: give both or neither")),
+    };
+    let poll = resolve(&app, request.subscriptions).await?;
+    let waiting = Waiting { poll, wait, seat, _open: open };
+    match heartbeat {
+        None => Ok(json_response(&*answer(&app, waiting).await?)),
+        Some(every) => {
+            let answered = async move {
+                match answer(&app, waiting).await {
+                    Ok(answer) => encode::body(&answer),
+                    Err(error) => encode::late_problem(&error),
+                }
+            };
+            let mut response = full(200, JSON, "");
+            *response.body_mut() = PollBody::new(answered, every).boxed_unsync();
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            // A proxy that buffers would keep the heartbeats from the browser.
+            response.headers_mut().insert("X-Accel-Buffering", HeaderValue::from_static("no"));
+            Ok(response)
+        }
+    }
+}
+
+/// `GET /notify?table=…&since=…&wait=…&column=eq.value`: one subscription, named after its table. With
+/// `Accept: text/event-stream` the same as server-sent events.
+pub async fn get(app: Arc<App>, head: &Parts) -> Result<Response> {
+    let (mut table, mut since, mut seconds) = (None, "now".to_owned(), None);
+    let mut filter = Wanted::new();
+    for (name, value) in form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()) {
+        match &*name {
+            "table" => table = Some(value.into_owned()),
+            "since" => since = value.into_owned(),
+            "wait" => {
+                let parsed =
+                    value.parse().map_err(|_| Error::bad_request(format!("wait is \"{value}\", but must be a whole number of seconds")));
+                seconds = Some(parsed?);
+            }
+            column => _ = filter.insert(column.to_owned(), parse_operand(column, &value)?),
+        }
+    }
+    let table = table.ok_or_else(|| Error::bad_request("which table? GET /notify?table=NAME&since=CURSOR"))?;
+    let events = head.headers.get_all(ACCEPT).iter().any(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
+    if events && let Some(last) = head.headers.get("Last-Event-ID") {
+        since = last.to_str().unwrap_or_default().to_owned();
+    }
+    let wait = wait(seconds)?;
+    let open = app.hub.enter()?;
+    let subscription = subscription(&app, &table, &table, filter).await?;
+    let poll = Poll { subscriptions: Arc::new([subscription]), since: vec![parse_since(&since)?] };
+    if events {
+        return Ok(stream::response(app, poll, open));
+    }
+    let asked_since = poll.since[0].clone();
+    let answer = answer(&app, Waiting { poll, wait, seat: None, _open: open }).await?;
+    let mut response = json_response(&answer);
+    // An answer that moves the cursor on is as right a minute later; one that does not would be a loop.
+    if matches!(asked_since, Since::Cursor(since) if since != answer.cursor) && answer.retry_after.is_none() {
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=60"));
+    }
+    response.headers_mut().insert(hyper::header::VARY, HeaderValue::from_static("accept"));
+    Ok(response)
+}
+
+/// Waits for a poll's answer: from the hub, or, for cursors that the ring no longer reaches back to, from the log.
+async fn answer(app: &App, mut waiting: Waiting) -> Result<Arc<Answer>> {
+    let deadline = Instant::now() + waiting.wait;
+    let answered = answer_poll(app, &waiting.poll, deadline);
+    match &mut waiting.seat {
+        None => answered.await,
+        // Whichever is dropped leaves nothing behind: the client keeps its cursor.
+        Some(seat) => tokio::select! {
+            answer = answered => answer,
+            superseded = seat.taken() => Err(superseded),
+        },
+    }
+}
+
+/// One poll's answer, by the deadline.
+pub async fn answer_poll(app: &App, poll: &Poll, deadline: Instant) -> Result<Arc<Answer>> {
+    let (to, places) = match app.hub.wait(poll.clone(), deadline).await? {
+        Outcome::Answered(answer) => return Ok(answer),
+        Outcome::Behind { to, places } => (to, places),
+    };
+    let behind = || cursors(poll).filter(|(place, _)| places.contains(place)).map(|(_, cursor)| &cursor.snapshot);
+    let snapshot = behind().skip(1).fold(behind().next().cloned().unwrap_or_else(|| to.snapshot.clone()), |met, next| met.meet(next));
+    let from = Arc::new(Cursor { epoch: to.epoch, snapshot });
+    let catalog = app.catalog.borrow().clone();
+    let limits = BatchLimits { rows: app.config.tail.batch_rows, bytes: app.config.tail.batch_bytes };
+    let end = to.clone();
+    let read = app.database.run(move |session| log::catch_up(session, from, end, &catalog, limits)).await?;
+    let lost = |cursor: &Cursor| read.horizon.as_ref().is_none_or(|horizon| !cursor.snapshot.includes(horizon));
+    let lost: Vec<usize> = cursors(poll).filter(|(place, cursor)| places.contains(place) && lost(cursor)).map(|(place, _)| place).collect();
+    Ok(Arc::new(app.hub.answer_behind(poll, &to, &read.batch, &places, &lost)))
+}
+
+async fn resolve(app: &App, wanted: Vec<WantedSubscription>) -> Result<Poll> {
+    if wanted.len() > app.config.limits.subscriptions {
+        return Err(Error::bad_request(format!(
+            "{} subscriptions are more than the {} that one poll may carry",
+            wanted.len(),
+            app.config.limits.subscriptions
+        )));
+    }
+    let mut subscriptions: Vec<Subscription> = Vec::with_capacity(wanted.len());
+    let mut since = Vec::with_capacity(wanted.len());
+    for one in wanted {
+        if subscriptions.iter().any(|other| *other.id == *one.id) {
+            return Err(Error::bad_request(format!("two subscriptions have the id \"{}\"", one.id)));
+        }
+        let filter = one.filter.into_iter().map(|(column, value)| Ok((column, operand(&value)?))).collect::<Result<Wanted>>()?;
+        since.push(parse_since(&one.since)?);
+        subscriptions.push(subscription(app, &one.id, &one.table, filter).await?);
+    }
+    Ok(Poll { subscriptions: subscriptions.into(), since })
+}
+
+async fn subscription(app: &App, id: &str, table: &str, filter: Wanted) -> Result<Subscription> {
+    let table = app.table(table)?;
+    let filter = app.printed.filter(&app.database, &table, filter).await?;
+    Ok(Subscription { id: id.into(), relation: table.relation, filter })
+}
+
+/// A filter's value as text for the database to cast: numbers keep their digits.
+fn operand(value: &RawValue) -> Result<Option<String>> {
+    let text = value.get();
+    match text.as_bytes().first() {
+        Some(b'n') => Ok(None),
+        Some(b'"') => {
+            Ok(Some(serde_json::from_str(text).map_err(|error| Error::bad_request(format!("a value of where is wrong: {error}")))?))
+        }
+        _ => Ok(Some(text.to_owned())),
+    }
+}
+
+fn parse_since(text: &str) -> Result<Since> {
+    if text == "now" {
+        return Ok(Since::Now);
+    }
+    let cursor = text.parse::<Cursor>().map_err(|error| Error::bad_request(format!("since is {error}")))?;
+    Ok(Since::Cursor(Arc::new(cursor)))
+}
+
+fn wait(seconds: Option<u64>) -> Result<Duration> {
+    let (default, most) = WAIT_SECONDS;
+    match seconds.unwrap_or(default) {
+        seconds if seconds <= most => Ok(Duration::from_secs(seconds)),
+        seconds => Err(Error::bad_request(format!("wait is {seconds}, but must be at most {most} seconds"))),
+    }
+}
+
+/// 32 hexadecimal digits.
+fn browser_id(text: &str) -> Result<BrowserId> {
+    let hexadecimal = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let id = hexadecimal.then(|| BrowserId::from_str_radix(text, 16).ok()).flatten();
+    // The text is a secret: it is not repeated.
+    id.ok_or_else(|| Error::bad_request("browser must be 32 hexadecimal digits"))
+}
+
+fn json_response(answer: &Answer) -> Response {
+    let mut response = full(200, JSON, encode::body(answer));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,42 @@
+//! The pages, and the policy that they are served under.
+
+use hyper::header::{CACHE_CONTROL, HeaderValue};
+use rowcast_pages::{HelloPage, hello as hello_page};
+use tokio_postgres::config::Host;
+
+use super::{App, Response, full};
+use crate::config::Access;
+
+/// Nothing but this origin's own scripts, styles, images and connections.
+pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
+    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The hello-world page.
+pub fn hello(app: &App) -> Response {
+    let writable = app.config.expose.get("testtype") == Some(&Access::ReadWrite);
+    let markup = hello_page(&HelloPage { psql: psql(app), writable });
+    let mut response = full(200, "text/html; charset=utf-8", markup.into_string());
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// The command line that opens the database. Only told where nobody but this machine's users sees the page.
+fn psql(app: &App) -> Option<String> {
+    if app.config.listen.iter().any(|address| !address.ip().is_loopback()) {
+        return None;
+    }
+    let database = &app.config.database;
+    let host = database.get_hosts().first().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    })?;
+    let user = database.get_user()?;
+    let name = database.get_dbname().unwrap_or(user);
+    let port = database.get_ports().first().filter(|&&port| port != 5432).map(|port| format!(" -p {port}")).unwrap_or_default();
+    Some(format!("psql -h {}{port} -U {} {}", shell_quoted(&host), shell_quoted(user), shell_quoted(name)))
+}
+
+fn shell_quoted(text: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-".contains(character);
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

@@ -1,0 +1,76 @@
+//! From a request's path and method to the resource that answers it, and what every response carries.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request};
+
+use super::{App, Response, assets, body, guard, health, notify, page, problem, rows};
+use crate::error::{Error, Kind, Result};
+
+/// Answers one request. Failures become problem+json; a failure of the server itself is logged here, once.
+pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::Result<Response, Infallible> {
+    let (head, incoming) = request.into_parts();
+    let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+    let mut response = match route(app, head, incoming).await {
+        Ok(response) => response,
+        Err(error) => {
+            match error.kind {
+                Kind::Internal => tracing::error!(%method, path, %error, "a request failed"),
+                Kind::Unavailable => tracing::debug!(%method, path, %error, "a request was put off"),
+                _ => {}
+            }
+            problem::response(&error)
+        }
+    };
+    for (name, value) in ALWAYS {
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+/// On every response. Resources of this origin are for this origin.
+const ALWAYS: [(&str, &str); 4] = [
+    ("x-content-type-options", "nosniff"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+    ("content-security-policy", page::POLICY),
+];
+
+async fn route(app: Arc<App>, head: Parts, incoming: Incoming) -> Result<Response> {
+    guard::check(&head, &app.config.public_hosts)?;
+    let path = head.uri.path();
+    if path == "/api" || path.starts_with("/api/") {
+        return rows::handle(&app, head, incoming).await;
+    }
+    if path.starts_with("/static/") {
+        return assets::handle(&head);
+    }
+    let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+    match (path, &head.method) {
+        ("/notify", &Method::POST) => {
+            guard::require_json(&head)?;
+            let body = body::read(incoming, &head, &app.config.limits).await?;
+            notify::post(app, body).await
+        }
+        ("/notify", &Method::GET) => notify::get(app, &head).await,
+        ("/", &Method::GET | &Method::HEAD) => Ok(page::hello(&app)),
+        ("/healthz", &Method::GET | &Method::HEAD) => Ok(health::healthz()),
+        ("/readyz", &Method::GET | &Method::HEAD) => Ok(health::readyz(&app).await),
+        ("/metrics", &Method::GET | &Method::HEAD) => Ok(health::metrics(&app)),
+        ("/notify", _) => Ok(not_allowed(&head.method, "GET, POST")),
+        ("/" | "/healthz" | "/readyz" | "/metrics", _) => Ok(not_allowed(&head.method, "GET, HEAD")),
+        _ => Err(Error::not_found(format!("there is nothing at {path}: tables are under /api/, changes at /notify"))),
+    }
+}
+
+/// 405, and what is allowed.
+pub fn not_allowed(method: &Method, allowed: &'static str) -> Response {
+    let error = Error::new(Kind::MethodNotAllowed, format!("{method} is not allowed here: {allowed} is"));
+    let mut response = problem::response(&error);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}

@@ -1,0 +1,103 @@
+//! What a poll is told. Plain data, shared between polls with equal subscriptions.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::parked::Subscription;
+use crate::change::{Batch, Change};
+use crate::cursor::Cursor;
+
+/// The answer to one poll. Its cursor holds for every subscription of the poll, those that are not in `answers` too.
+#[derive(Debug)]
+pub struct Answer {
+    pub cursor: Arc<Cursor>,
+    pub answers: Vec<SubscriptionAnswer>,
+    /// Come back only after this.
+    pub retry_after: Option<Duration>,
+    /// The encoded form, made by whoever needs it first.
+    pub body: OnceLock<Bytes>,
+}
+
+#[derive(Debug)]
+pub struct SubscriptionAnswer {
+    /// The subscription's name in its poll.
+    pub id: Arc<str>,
+    pub told: Told,
+}
+
+/// What a subscription is told.
+#[derive(Debug)]
+pub enum Told {
+    /// In order; `true` beside one whose new row no longer matches the subscription's filter.
+    Changes(Vec<(Arc<Change>, bool)>),
+    /// Read the table anew.
+    Reset,
+}
+
+impl Answer {
+    pub fn new(cursor: Arc<Cursor>, answers: Vec<SubscriptionAnswer>) -> Answer {
+        Answer { cursor, answers, retry_after: None, body: OnceLock::new() }
+    }
+}
+
+/// What batches hold for a subscription from `since` on; None if nothing.
+pub fn told_since<'a>(
+    subscription: &Subscription,
+    since: &Cursor,
+    batches: impl IntoIterator<Item = &'a Batch>,
+    limit_bytes: usize,
+) -> Option<Told> {
+    let mut changes = Vec::new();
+    let mut bytes = 0;
+    for batch in batches {
+        if batch.resets.get(&subscription.relation).is_some_and(|unseen| unseen.any_unseen(|xid| since.snapshot.sees(xid))) {
+            return Some(Told::Reset);
+        }
+        for change in &batch.changes {
+            if change.relation != subscription.relation || since.snapshot.sees(change.xid) {
+                continue;
+            }
+            if let Some(leaves) = concerns(subscription, change) {
+                bytes += size(change);
+                if bytes > limit_bytes {
+                    return Some(Told::Reset);
+                }
+                changes.push((change.clone(), leaves));
+            }
+        }
+    }
+    (!changes.is_empty()).then_some(Told::Changes(changes))
+}
+
+/// Whether a change concerns a subscription's filter, by its old row or its new one; and if so, whether it leaves it.
+pub fn concerns(subscription: &Subscription, change: &Change) -> Option<bool> {
+    if subscription.filter.is_empty() {
+        return Some(false);
+    }
+    let matches = |image: &Option<crate::change::Image>| image.as_ref().is_some_and(|image| subscription.filter.matches(&image.columns()));
+    match (matches(&change.old), matches(&change.new)) {
+        (_, true) => Some(false),
+        (true, false) => Some(change.new.is_some()),
+        (false, false) => None,
+    }
+}
+
+/// What a change takes of an answer, in bytes.
+pub fn size(change: &Change) -> usize {
+    let image = |image: &Option<crate::change::Image>| image.as_ref().map_or(0, |image| image.json().get().len());
+    image(&change.old) + image(&change.new) + change.key.get().len() + 80
+}
+
+/// A batch's changes by subscription, while they are being gathered.
+pub type Gathered = HashMap<usize, Told>;
+
+/// The gathered changes as answers, in the poll's own order.
+pub fn in_poll_order(subscriptions: &[Subscription], mut gathered: Gathered) -> Vec<SubscriptionAnswer> {
+    let answer = |(place, subscription): (usize, &Subscription)| {
+        gathered.remove(&place).map(|told| SubscriptionAnswer { id: subscription.id.clone(), told })
+    };
+    subscriptions.iter().enumerate().filter_map(answer).collect()
+}

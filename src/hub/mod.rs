@@ -1,0 +1,185 @@
+//! The hub: where subscriptions wait, and where a batch wakes exactly those that it concerns.
+//!
+//! The tailer feeds it by [`Hub::publish`] and its few neighbours; polls wait in [`Hub::wait`]. It knows nothing of SQL
+//! and nothing of HTTP. Its state is behind one mutex, never held across an await: lock, change, drop, wake.
+
+mod answer;
+mod browsers;
+mod freshness;
+mod parked;
+mod ring;
+mod wait;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use crate::change::{Batch, Relation};
+use crate::cursor::Cursor;
+use crate::error::{Error, Result};
+
+pub use answer::{Answer, SubscriptionAnswer, Told};
+pub use browsers::{BrowserId, Seat};
+pub use freshness::Ticket;
+pub use parked::Subscription;
+pub use wait::{Outcome, Poll, Since, cursors};
+
+use browsers::Browsers;
+use freshness::Freshness;
+use parked::Parked;
+use ring::Ring;
+
+/// Bounds on what the hub keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct HubLimits {
+    /// Memory of the ring, in bytes.
+    pub ring_bytes: usize,
+    /// What one subscription is told of changes at once, in bytes; more is a reset.
+    pub answer_bytes: usize,
+    /// Polls open at once; the next is refused.
+    pub polls: usize,
+}
+
+/// Shared by the tailer and all requests.
+pub struct Hub {
+    state: Mutex<State>,
+    freshness: Freshness,
+    browsers: Arc<Browsers>,
+    limits: HubLimits,
+    open: AtomicUsize,
+}
+
+struct State {
+    ring: Ring,
+    parked: Parked,
+    /// The cursors from which on tables have their present shape; none for one that kept it since the server started.
+    shaped: HashMap<Relation, Arc<Cursor>>,
+    /// The delay that parked and coming polls are told at shutdown; None while the server runs.
+    closed: Option<Duration>,
+}
+
+impl Hub {
+    pub fn new(limits: HubLimits) -> Hub {
+        let nothing = Arc::new(Cursor { epoch: 0, snapshot: crate::cursor::Snapshot::new(0, Vec::new()) });
+        Hub {
+            state: Mutex::new(State {
+                ring: Ring::new(nothing, limits.ring_bytes),
+                parked: Parked::default(),
+                shaped: HashMap::new(),
+                closed: None,
+            }),
+            freshness: Freshness::default(),
+            browsers: Arc::default(),
+            limits,
+            open: AtomicUsize::new(0),
+        }
+    }
+
+    /// Keeps a batch and answers every parked poll that it concerns.
+    pub fn publish(&self, batch: Batch) {
+        let batch = Arc::new(batch);
+        let mut state = self.lock();
+        let answered = state.parked.answers_to(&batch, self.limits.answer_bytes);
+        state.ring.push(batch);
+        drop(state);
+        answered.send();
+    }
+
+    /// Starts over at a cursor: a new epoch, or more was missed than the log can tell. Everybody parked gets a reset.
+    pub fn restart(&self, tip: Arc<Cursor>) {
+        let mut state = self.lock();
+        let answered = state.parked.reset_all(&tip);
+        state.ring.restart(tip);
+        state.shaped.clear();
+        drop(state);
+        answered.send();
+    }
+
+    /// Tables have had another shape since before `at`, a cursor that nobody had until now: whoever waits for one of them
+    /// gets a reset, and so does everybody who comes back with an older cursor. The ring, whose changes were made by the
+    /// old description, is emptied.
+    pub fn reshape(&self, relations: &[Relation], at: &Arc<Cursor>) {
+        let mut state = self.lock();
+        state.shaped.extend(relations.iter().map(|&relation| (relation, at.clone())));
+        let answered = state.parked.reset_relations(relations, at);
+        state.ring.restart(at.clone());
+        drop(state);
+        answered.send();
+    }
+
+    /// The tailer begins a read: what is asked for from here on is not in it.
+    pub fn begin_read(&self) -> Ticket {
+        self.freshness.begin()
+    }
+
+    /// The tailer has published that read.
+    pub fn end_read(&self, ticket: Ticket) {
+        self.freshness.end(ticket);
+    }
+
+    /// Ready when somebody needs a read that has not begun yet.
+    pub async fn read_wanted(&self) {
+        self.freshness.wanted().await;
+    }
+
+    /// The tailer has no database for now.
+    pub fn tail_lost(&self) {
+        self.freshness.lost();
+    }
+
+    /// Whether the tailer has the database.
+    pub fn tail_alive(&self) -> bool {
+        self.freshness.alive()
+    }
+
+    /// Answers every parked poll, and every one to come, with nothing but the cursor and when to come back.
+    pub fn close(&self, retry_after: Duration) {
+        let mut state = self.lock();
+        state.closed = Some(retry_after);
+        let tip = state.ring.tip().clone();
+        let answered = state.parked.dismiss_all(&tip, retry_after);
+        drop(state);
+        answered.send();
+    }
+
+    /// The newest cursor.
+    pub fn tip(&self) -> Arc<Cursor> {
+        self.lock().ring.tip().clone()
+    }
+
+    /// Polls that are open now, parked or on their way to be answered.
+    pub fn open_polls(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Counts a poll in; it is counted out when the guard is dropped.
+    pub fn enter(self: &Arc<Self>) -> Result<Open> {
+        let open = Open(self.clone());
+        if self.open.fetch_add(1, Ordering::Relaxed) >= self.limits.polls {
+            return Err(Error::unavailable("the server holds as many polls as it is allowed to: try again later", Duration::from_secs(5)));
+        }
+        Ok(open)
+    }
+
+    /// Takes a browser's one seat, ending the poll that has it. Refused to a term that is lower than the highest seen.
+    pub fn sit(&self, browser: BrowserId, term: u64) -> Result<Seat> {
+        Browsers::sit(&self.browsers, browser, term)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// An open poll's place in the count.
+pub struct Open(Arc<Hub>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Wires the parts, and owns the order of their end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::db::Database;
+use crate::db::filters::Printed;
+use crate::error::{Error, Result};
+use crate::http::{App, jitter, listener, shared::SharedLists};
+use crate::hub::{Hub, HubLimits};
+use crate::stop::{Stopper, stop};
+use crate::tail::{self, Tailer};
+
+/// How long open requests may take to end once the server stops.
+const LAST_REQUESTS: Duration = Duration::from_millis(1_200);
+
+/// When a poll that is answered because the server stops should come back.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// A server that serves.
+pub struct Server {
+    pub addresses: Vec<SocketAddr>,
+    hub: Arc<Hub>,
+    database: Database,
+    listeners: JoinSet<()>,
+    pruner: tokio::task::JoinHandle<()>,
+    tailer: tail::Handle,
+    connections: Arc<listener::Connections>,
+    /// Stops accepting, and has connections end after the request that they are at.
+    stop_listening: Stopper,
+    /// Stops the tailer and the pruner.
+    stop_work: Stopper,
+}
+
+/// Starts every part: what is wrong is told now, not at the first request.
+pub async fn start(config: Config) -> Result<Server> {
+    let config = Arc::new(config);
+    let sockets = bind(&config).await?;
+    let addresses = sockets.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
+    let addresses = addresses.map_err(|error| Error::internal(format!("the listening address is unknown: {error}")))?;
+
+    let (stop_listening, listening) = stop();
+    let (stop_work, working) = stop();
+    let hub = Arc::new(Hub::new(HubLimits {
+        ring_bytes: config.tail.ring_bytes,
+        answer_bytes: config.tail.batch_bytes,
+        polls: config.limits.polls,
+    }));
+    let catalog = watch::Sender::new(Arc::new(Catalog::default()));
+    let seen = catalog.subscribe();
+    let tailer = tail::start(Tailer { config: config.clone(), hub: hub.clone(), catalog, stop: working.clone() }).await?;
+    let database = connect(&config).await?;
+    let pruner = tokio::spawn(tail::prune::run(config.clone(), database.clone(), working));
+
+    let connections = Arc::new(listener::Connections::new(config.limits.connections));
+    let app = Arc::new(App {
+        config,
+        database: database.clone(),
+        hub: hub.clone(),
+        catalog: seen,
+        printed: Printed::default(),
+        lists: SharedLists::default(),
+    });
+    let mut listeners = JoinSet::new();
+    for socket in sockets {
+        listeners.spawn(listener::run(socket, app.clone(), connections.clone(), listening.clone()));
+    }
+    Ok(Server { addresses, hub, database, listeners, pruner, tailer, connections, stop_listening, stop_work })
+}
+
+impl Server {
+    /// Serves until `shutdown` is ready, then ends in order; an error if the tailer ended by itself.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let died = tokio::select! {
+            () = shutdown => false,
+            _ = &mut self.tailer.ended => true,
+        };
+        self.stop(died).await;
+        if died {
+            return Err(Error::internal("the tailer ended unexpectedly; the log above says why"));
+        }
+        Ok(())
+    }
+
+    async fn stop(mut self, died: bool) {
+        // Nobody new, and no further request on a connection that is open.
+        self.stop_listening.stop();
+        while self.listeners.join_next().await.is_some() {}
+        // Whoever waits is answered: nothing but their cursor, and when to come back.
+        self.hub.close(jitter(COME_BACK));
+        if tokio::time::timeout(LAST_REQUESTS, self.connections.all_ended()).await.is_err() {
+            tracing::warn!("some requests did not end in time and were cut");
+        }
+        // Nobody is left to tell: the tailer lets go of its bed by closing its session.
+        self.stop_work.stop();
+        if !died {
+            _ = tokio::time::timeout(Duration::from_millis(300), &mut self.tailer.ended).await;
+        }
+        self.pruner.abort();
+        // The pool's clients may not be dropped on an asynchronous thread.
+        let database = self.database;
+        let closed = tokio::task::spawn_blocking(move || database.close());
+        _ = tokio::time::timeout(Duration::from_millis(300), closed).await;
+    }
+}
+
+/// Blocking work, for r2d2 connects by itself.
+async fn connect(config: &Arc<Config>) -> Result<Database> {
+    let (answer, connected) = oneshot::channel();
+    let config = config.clone();
+    tokio::task::spawn_blocking(move || _ = answer.send(Database::connect(&config.database, config.limits)));
+    connected.await.map_err(|_| Error::internal("the pool of connections could not be made"))?
+}
+
+/// Listens on every address. A port of 0 is chosen once, for all; a machine without IPv6 does without ::1.
+async fn bind(config: &Config) -> Result<Vec<TcpListener>> {
+    let mut sockets: Vec<TcpListener> = Vec::new();
+    for address in &config.listen {
+        let mut address = *address;
+        if address.port() == 0
+            && let Some(Ok(first)) = sockets.first().map(TcpListener::local_addr)
+        {
+            address.set_port(first.port());
+        }
+        match TcpListener::bind(address).await {
+            Ok(socket) => sockets.push(socket),
+            Err(error) if address.ip() == std::net::Ipv6Addr::LOCALHOST && error.kind() == io::ErrorKind::AddrNotAvailable => {
+                tracing::info!("this machine has no IPv6 loopback: not listening on {address}");
+            }
+            Err(error) => {
+                let what_to_do =
+                    if error.kind() == io::ErrorKind::AddrInUse { ": is another server running? Choose another with --port" } else { "" };
+                return Err(Error::bad_request(format!("cannot listen on {address}: {error}{what_to_do}")));
+            }
+        }
+    }
+    Ok(sockets)
+}

@@ -1,0 +1,212 @@
+//! The tailer's connection: LISTEN, the beds and the reads, on one unpooled autocommit session.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use std::pin::pin;
+
+use futures_util::TryStreamExt;
+use tokio::sync::Notify;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
+
+use crate::batch::{BatchBuilder, BatchLimits};
+use crate::catalog::Catalog;
+use crate::change::Batch;
+use crate::config::{Access, Config};
+use crate::cursor::{Cursor, Snapshot};
+use crate::db::{catalog, log};
+use crate::error::{Error, Result};
+
+/// The longest that any one query of the tailer may take: beyond it the session is given up for lost.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Rows must be printed as the pool's sessions and the capture trigger print them. Custom plans, because a generic one may
+/// read the whole log.
+const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'iso_8601'; \
+    set bytea_output = 'hex'; set extra_float_digits = 1; set search_path = pg_catalog, pg_temp; \
+    set plan_cache_mode = force_custom_plan; set enable_seqscan = off; set jit = off; \
+    set max_parallel_workers_per_gather = 0; set default_transaction_isolation = 'read committed'; \
+    set statement_timeout = '10s'";
+
+/// A connected session. The connection is driven by a task that ends with it.
+pub struct Session {
+    client: Client,
+    bell: Arc<Bell>,
+    driver: tokio::task::JoinHandle<()>,
+    read: Statement,
+    horizon: Statement,
+    epoch: i64,
+    epoch_id: String,
+}
+
+/// Bells that arrived. Any number of them count as one.
+#[derive(Default)]
+struct Bell {
+    rung: AtomicBool,
+    wake: Notify,
+}
+
+/// What one read of the log brought.
+pub struct Read {
+    pub batch: Batch,
+    /// Rows of the log, of exposed tables or not.
+    pub rows: usize,
+    /// The horizon had moved past the cursor: the batch is not all that happened.
+    pub pruned: bool,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Session {
+    /// Connects, settles the epoch, and LISTENs before it has read anything.
+    pub async fn connect(config: &Config) -> Result<Session> {
+        let (client, mut connection) = bounded(config.database.connect(NoTls)).await?;
+        let bell = Arc::new(Bell::default());
+        let ringer = bell.clone();
+        let driver = tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+                if let AsyncMessage::Notification(_) = message {
+                    ringer.rung.store(true, Ordering::SeqCst);
+                    ringer.wake.notify_one();
+                }
+            }
+            // A lost connection wakes the sleeper, who finds out at its next query.
+            ringer.rung.store(true, Ordering::SeqCst);
+            ringer.wake.notify_one();
+        });
+        bounded(client.batch_execute(SETTINGS)).await?;
+        refuse_superuser(&client, config.allow_superuser).await?;
+        let (epoch, epoch_id) = settle_epoch(&client).await?;
+        bounded(client.batch_execute("listen rowcast")).await?;
+        let read = bounded(client.prepare(log::READ)).await?;
+        let horizon = bounded(client.prepare(log::HORIZON)).await?;
+        Ok(Session { client, bell, driver, read, horizon, epoch, epoch_id })
+    }
+
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// A cursor that has seen everything visible now.
+    pub async fn tip(&self) -> Result<Cursor> {
+        let row = bounded(self.client.query_one("select pg_current_snapshot()::text", &[])).await?;
+        Ok(Cursor { epoch: self.epoch, snapshot: log::parse_snapshot(row.get(0))? })
+    }
+
+    /// Reads what is visible now and was not at the cursor, then, in a new snapshot, the horizon.
+    pub async fn read(&self, from: Arc<Cursor>, catalog: &Catalog, limits: BatchLimits) -> Result<Read> {
+        let (xmax, in_progress) = log::read_parameters(&from.snapshot);
+        let rows = async {
+            let parameters = [&xmax as &(dyn ToSql + Sync), &in_progress];
+            let mut rows = pin!(bounded(self.client.query_raw(&self.read, parameters)).await?);
+            let mut builder = BatchBuilder::new(catalog, limits);
+            let mut head: Option<(Snapshot, Option<String>)> = None;
+            let mut count = 0;
+            // Each row is bounded, not the whole: a long read is fine, a silent one is not.
+            while let Some(row) = bounded(rows.try_next()).await? {
+                match log::read_head(&row)? {
+                    Some(read) => head = Some(read),
+                    None => {
+                        builder.push(log::read_change(&row)?);
+                        count += 1;
+                    }
+                }
+            }
+            let (snapshot, epoch_id) = head.ok_or_else(|| Error::internal("the read of the log brought no snapshot"))?;
+            if epoch_id.as_deref() != Some(&self.epoch_id) {
+                return Err(Error::unavailable("the database began a new epoch", Duration::ZERO));
+            }
+            let to = Arc::new(Cursor { epoch: self.epoch, snapshot });
+            Ok((builder.finish(from.clone(), to), count))
+        };
+        // Both are sent at once and run one after the other, so the horizon is as it was after the read.
+        let horizon_parameters = [&self.epoch as &(dyn ToSql + Sync)];
+        let (read, horizon) = tokio::join!(rows, bounded(self.client.query_opt(&self.horizon, &horizon_parameters)));
+        let (batch, rows) = read?;
+        let horizon = horizon?.ok_or_else(|| Error::unavailable("the database began a new epoch", Duration::ZERO))?;
+        let pruned = !from.snapshot.includes(&log::parse_snapshot(horizon.get(0))?);
+        Ok(Read { batch, rows, pruned })
+    }
+
+    /// The exposed tables as they are now.
+    pub async fn catalog(&self, expose: &BTreeMap<String, Access>) -> Result<Catalog> {
+        let names: Vec<&String> = expose.keys().collect();
+        let rows = bounded(self.client.query(catalog::QUERY, &[&names])).await?;
+        Ok(catalog::catalog(expose, &rows))
+    }
+
+    /// Takes a transaction id and ends it, so that every snapshot from here on differs from all before.
+    pub async fn pass_a_transaction(&self) -> Result<()> {
+        bounded(self.client.execute("select pg_current_xact_id()", &[])).await?;
+        Ok(())
+    }
+
+    /// Takes a free bed. None if there is none.
+    pub async fn take_bed(&self) -> Result<Option<i32>> {
+        // Evaluated bed by bed, until the first that is free.
+        const TAKE: &str = "select bed from generate_series(1, rowcast.beds()) as bed
+            where pg_try_advisory_lock(1919907683, bed) limit 1";
+        Ok(bounded(self.client.query_opt(TAKE, &[])).await?.map(|row| row.get(0)))
+    }
+
+    /// Lets go of a bed.
+    pub async fn leave_bed(&self, bed: i32) -> Result<()> {
+        bounded(self.client.execute("select pg_advisory_unlock(1919907683, $1)", &[&bed])).await?;
+        Ok(())
+    }
+
+    /// Forgets the bells that arrived so far. Only ever right before a read.
+    pub fn discard_bells(&self) {
+        self.bell.rung.store(false, Ordering::SeqCst);
+    }
+
+    /// Ready when a bell has arrived since the last discard, or the connection is gone.
+    pub async fn bell(&self) {
+        while !self.bell.rung.load(Ordering::SeqCst) {
+            self.bell.wake.notified().await;
+        }
+    }
+}
+
+/// Bounds a query in time, and turns its error into ours.
+async fn bounded<T>(query: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>) -> Result<T> {
+    match tokio::time::timeout(QUERY_TIMEOUT, query).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Err(Error::unavailable("the database did not answer the tailer in time", Duration::ZERO)),
+    }
+}
+
+/// A superuser passes every check of rights and row security, so a server that was given one by mistake says so.
+async fn refuse_superuser(client: &Client, allowed: bool) -> Result<()> {
+    let row = bounded(client.query_one("select current_user::text, rolsuper from pg_roles where rolname = current_user", &[])).await?;
+    let (role, superuser): (String, bool) = (row.get(0), row.get(1));
+    if superuser && !allowed {
+        return Err(Error::forbidden(format!(
+            "the role {role} is a superuser of the database: give the server a role of its own, or set allow_superuser = true if that is meant"
+        )));
+    }
+    Ok(())
+}
+
+/// The present epoch and its random id; begins a new one where the old one is over.
+async fn settle_epoch(client: &Client) -> Result<(i64, String)> {
+    let installed = bounded(client.query_one("select to_regprocedure('rowcast.begin_epoch()') is not null", &[])).await?;
+    if !installed.get::<_, bool>(0) {
+        return Err(Error::internal("the database has no schema rowcast: run rowcast install (or ./reinitdb.sh in a checkout)"));
+    }
+    for _ in 0..2 {
+        if let Some(row) = bounded(client.query_opt(log::EPOCH, &[])).await? {
+            return Ok((row.get("epoch"), row.get("epoch_id")));
+        }
+        bounded(client.execute(log::BEGIN_EPOCH, &[])).await?;
+    }
+    Err(Error::internal("a new epoch could not be begun: rowcast.begin_epoch() left none behind"))
+}

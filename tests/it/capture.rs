@@ -1,0 +1,213 @@
+//! What the triggers log: each kind of statement, bulk, TRUNCATE, savepoints, and whom they may not disturb.
+
+use crate::support::{Database, database, empty_example};
+
+/// The log of a table as `op` letters, in order.
+fn logged(database: &Database, table: &str) -> String {
+    database.psql(&format!("select string_agg(op::text, '' order by id) from rowcast.change where relation = '{table}'::regclass"))
+}
+
+fn watched() -> Database {
+    empty_example(database())
+}
+
+fn forget(database: &Database) {
+    database.psql("delete from rowcast.change");
+}
+
+#[test]
+fn each_kind_of_statement_logs_its_rows() {
+    let database = watched();
+    database.psql("insert into testtype (id, name) values (1, 'a'), (2, 'b')");
+    database.psql("update testtype set value = 1 where id = 1");
+    database.psql("insert into testtype (id, name) values (1, 'c'), (3, 'd') on conflict (id) do update set name = excluded.name");
+    database.psql("insert into testtype (id, name) values (1, 'x') on conflict do nothing");
+    database.psql("update testtype set value = 1 where id = 99");
+    database.psql("delete from testtype where id = 2");
+    assert_eq!(logged(&database, "testtype"), "IIUUID");
+    database.psql("truncate testtype");
+    assert_eq!(logged(&database, "testtype"), "IIUUIDR");
+}
+
+#[test]
+fn a_transaction_beyond_bulk_rows_logs_one_reset() {
+    let database = watched();
+    database.psql("select rowcast.watch('testtype', 10)");
+    forget(&database);
+    database.psql("insert into testtype (name) select 'a' from generate_series(1, 10)");
+    assert_eq!(logged(&database, "testtype"), "I".repeat(10));
+    forget(&database);
+    database.psql("begin; update testtype set value = 1; insert into testtype (name) values ('b'); commit");
+    assert_eq!(logged(&database, "testtype"), "U".repeat(10) + "R");
+    forget(&database);
+    database.psql("do $$ begin for i in 1..50 loop insert into testtype (name) values ('c'); end loop; end $$");
+    assert_eq!(logged(&database, "testtype"), "I".repeat(10) + "R", "a loop of single rows is bounded too");
+}
+
+#[test]
+fn a_rolled_back_savepoint_takes_its_count_along() {
+    let database = watched();
+    database.psql("select rowcast.watch('testtype', 10)");
+    forget(&database);
+    let mut client = database.client();
+    let mut transaction = client.transaction().unwrap();
+    transaction.batch_execute("insert into public.testtype (name) select 'a' from generate_series(1, 5)").unwrap();
+    let mut savepoint = transaction.transaction().unwrap();
+    savepoint.batch_execute("insert into public.testtype (name) select 'b' from generate_series(1, 20)").unwrap();
+    savepoint.rollback().unwrap();
+    transaction.batch_execute("insert into public.testtype (name) select 'c' from generate_series(1, 5)").unwrap();
+    transaction.commit().unwrap();
+    assert_eq!(logged(&database, "testtype"), "I".repeat(10));
+}
+
+#[test]
+fn mtime_never_goes_backwards() {
+    let database = watched();
+    database.psql("insert into testtype (id, name, mtime) values (1, 'from the future', '2100-01-01')");
+    database.psql("update testtype set value = 1, mtime = '2000-01-01'");
+    assert_eq!(database.psql("select mtime > '2100-01-01' from testtype"), "t");
+}
+
+#[test]
+fn images_do_not_follow_the_writers_settings() {
+    let database = watched();
+    database.psql("create table kinds (id int primary key, b bytea, i interval, f float8); select rowcast.watch('kinds')");
+    let values = "'\\x0aff', '1 day 2 hours', 0.1::float8 + 0.2::float8";
+    database.psql(&format!("insert into kinds values (1, {values})"));
+    database.psql(&format!(
+        "set timezone = 'Asia/Tokyo'; set bytea_output = 'escape'; set intervalstyle = 'postgres_verbose'; \
+         set extra_float_digits = -5; set datestyle = 'German'; insert into kinds values (2, {values})"
+    ));
+    let image = |id: i32| {
+        database.psql(&format!(
+            "select (new::jsonb - 'id' - 'mtime')::text || right(new->>'mtime', 6) from rowcast.change where relation = 'kinds'::regclass and op = 'I' and new->>'id' = '{id}'"
+        ))
+    };
+    assert_eq!(image(1), image(2));
+    assert!(image(1).ends_with("+00:00"), "{}", image(1));
+}
+
+#[test]
+fn a_writer_needs_no_right_on_anything_of_ours() {
+    let database = watched();
+    database.psql("create role writer; grant writer to app; grant insert, update, delete, select on testtype to writer");
+    database.psql("set role writer; set search_path = ''; insert into public.testtype (name) values ('a'); update public.testtype set value = 1; delete from public.testtype");
+    assert_eq!(logged(&database, "testtype"), "IUD");
+}
+
+#[test]
+fn a_stranger_can_neither_read_the_log_nor_forge_changes() {
+    let database = watched();
+    database.psql(
+        "create role stranger; grant stranger to app; grant create on schema public to stranger; grant select on testtype to stranger",
+    );
+    let mut client = database.client();
+    client.batch_execute("set role stranger; create table public.mine (id int primary key, mtime timestamptz)").unwrap();
+    for refused in [
+        "select * from rowcast.change",
+        "select rowcast.watch('public.mine')",
+        "create trigger forged after insert on public.mine for each row execute function rowcast.capture('1000', 'rowcast.rows')",
+        "insert into rowcast.change (relation, op) values (1, 'R')",
+    ] {
+        let error = client.batch_execute(refused).unwrap_err();
+        assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{refused}: {error}");
+    }
+}
+
+#[test]
+fn capture_runs_with_the_rights_of_a_role_that_can_only_append() {
+    let database = watched();
+    assert_eq!(database.psql("select proowner::regrole from pg_proc where oid = 'rowcast.capture()'::regprocedure"), "rowcast_capture");
+    let rights = "has_table_privilege('rowcast_capture', 'rowcast.change', 'insert'), has_table_privilege('rowcast_capture', 'rowcast.change', 'select,update,delete,truncate'), \
+        has_schema_privilege('rowcast_capture', 'rowcast', 'create'), has_table_privilege('rowcast_capture', 'testtype', 'select')";
+    assert_eq!(database.psql(&format!("select {rights}")), "t|f|f|f");
+}
+
+#[test]
+fn a_renamed_or_dropped_column_fails_no_writer() {
+    let database = watched();
+    database.psql("insert into testtype (name) values ('a')");
+    database.psql("alter table testtype rename id to number; update testtype set value = 1");
+    database.psql("alter table testtype rename mtime to changed; update testtype set value = 2");
+    database.psql("alter table testtype drop column changed; update testtype set value = 3; delete from testtype");
+    assert_eq!(logged(&database, "testtype"), "IUUUD");
+}
+
+#[test]
+fn a_key_column_of_any_plain_type_and_any_name_is_watched() {
+    let database = watched();
+    database.psql(r#"create schema "Odd Schema"; create table "Odd Schema"."Select" ("Key ""1""" text, "key" uuid, primary key ("key", "Key ""1"""))"#);
+    database.psql(r#"select rowcast.watch('"Odd Schema"."Select"')"#);
+    database
+        .psql(r#"insert into "Odd Schema"."Select" values ('a', gen_random_uuid()); update "Odd Schema"."Select" set "Key ""1""" = 'b'"#);
+    assert_eq!(logged(&database, r#""Odd Schema"."Select""#), "RIU");
+}
+
+#[test]
+fn what_cannot_be_watched_is_refused_with_a_reason() {
+    let database = watched();
+    database.psql(
+        "create table keyless (a int); create view look as select 1 as a; create table parts (a int primary key) partition by range (a); \
+         create table odd (id int primary key, mtime integer); create table parent (id int primary key); create table child () inherits (parent)",
+    );
+    let mut client = database.client();
+    for (table, reason) in [
+        ("keyless", "no primary key"),
+        ("look", "it is a view"),
+        ("parts", "partitioned"),
+        ("odd", "mtime"),
+        ("parent", "inheritance"),
+        ("rowcast.change", "part of rowcast"),
+        ("pg_class", "part of PostgreSQL"),
+    ] {
+        let error = client.batch_execute(&format!("select rowcast.watch('{table}')")).unwrap_err();
+        let message = error.as_db_error().unwrap().message().to_owned();
+        assert!(message.contains(reason), "{table}: {message}");
+    }
+    assert_eq!(database.psql("select rowcast.watch_all('public')"), "1", "watch_all takes what it can and skips the rest");
+}
+
+#[test]
+fn unwatch_removes_what_watch_added_and_nothing_else() {
+    let database = database().cluster.empty_database();
+    database.load("sql");
+    database.psql(
+        "create table a (id int primary key); create table b (id int primary key, mtime timestamptz); \
+         create table c (id int primary key, mtime timestamptz not null default '2000-01-01')",
+    );
+    let shape = "select string_agg(format('%s.%s %s %s', attrelid::regclass, attname, attnotnull, pg_get_expr(adbin, adrelid)), ', ' order by attrelid, attnum) \
+        from pg_attribute left join pg_attrdef on adrelid = attrelid and adnum = attnum \
+        where attrelid in ('a'::regclass, 'b'::regclass, 'c'::regclass) and attnum > 0 and not attisdropped";
+    let before = database.psql(shape);
+    for table in ["a", "b", "c"] {
+        database.psql(&format!("select rowcast.watch('{table}'), rowcast.watch('{table}')"));
+    }
+    assert_ne!(database.psql(shape), before);
+    for table in ["a", "b", "c"] {
+        database.psql(&format!("select rowcast.unwatch('{table}')"));
+    }
+    assert_eq!(database.psql(shape), before);
+    assert_eq!(database.psql("select count(*) from pg_trigger where tgrelid in ('a'::regclass, 'b'::regclass, 'c'::regclass)"), "0");
+}
+
+#[test]
+fn table_mtime_tells_the_latest_change_also_after_it_was_pruned() {
+    let database = watched();
+    database.psql("select rowcast.begin_epoch()");
+    database.psql("insert into testtype (name) values ('a')");
+    let before = database.psql("select name, mtime from rowcast.table_mtime");
+    assert!(before.starts_with("testtype|20"), "{before}");
+    database.psql("select rowcast.advance_horizon('0'), rowcast.advance_horizon('0')");
+    while database.psql("select rowcast.prune(1)") != "0" {}
+    assert_eq!(database.psql("select count(*) from rowcast.change"), "0");
+    assert_eq!(database.psql("select name, mtime from rowcast.table_mtime"), before);
+}
+
+#[test]
+fn a_prepared_transaction_can_be_written_quietly() {
+    let database = watched();
+    database.psql("begin; select rowcast.prepare_quietly(); insert into testtype (name) values ('a'); prepare transaction 'quiet'");
+    assert_eq!(database.psql("select count(*) from rowcast.change"), "0");
+    database.psql("commit prepared 'quiet'");
+    assert_eq!(logged(&database, "testtype"), "I");
+}

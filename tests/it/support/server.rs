@@ -1,0 +1,237 @@
+//! The built binary as a server on a free port of loopback.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use ureq::http::Request;
+
+use super::cluster::Database;
+use super::http::Answer;
+use super::keeper::{Keeper, keeper};
+use super::wait::wait_until;
+
+/// How long a server may take to start, and to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server; ended by SIGTERM when dropped.
+pub struct Server {
+    pub port: u16,
+    child: Child,
+    agent: ureq::Agent,
+    /// Holds the configuration and the log.
+    folder: tempfile::TempDir,
+    database_url: String,
+    keeper: Keeper,
+}
+
+/// Starts a server on `db` with `settings` as its configuration file, and waits until it is ready.
+pub fn server(db: &Database, settings: &str) -> Server {
+    launch(&db.url(), settings, &[]).ready()
+}
+
+/// Starts a server on any database, and does not wait for it: for those that are not to start, or not yet. In `flags`
+/// the server's port is written as `{port}`; with `--listen` they say all of where it listens.
+pub fn launch(database_url: &str, settings: &str, flags: &[&str]) -> Server {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let configuration = folder.path().join("rowcast.toml");
+    fs::write(&configuration, settings).expect("the configuration can be written");
+    let port = free_port();
+    let child = spawn(&folder, database_url, port, flags);
+    let keeper = keeper("kill -KILL \"$1\"", &[&child.id().to_string()]);
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(150)))
+        .max_redirects(0)
+        .allow_non_standard_methods(true)
+        .proxy(None)
+        .build()
+        .new_agent();
+    Server { port, child, agent, folder, database_url: database_url.to_owned(), keeper }
+}
+
+/// Runs the program to its end in an empty folder: whether it succeeded, and all that it said.
+pub fn run(arguments: &[&str]) -> (bool, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let output = program().args(arguments).current_dir(folder.path()).output().expect("the program can be run");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+fn spawn(folder: &tempfile::TempDir, database_url: &str, port: u16, flags: &[&str]) -> Child {
+    let log = fs::File::create(folder.path().join("log")).expect("the log can be made");
+    let listening = if flags.contains(&"--listen") { &[][..] } else { &["--port", "{port}"] };
+    program()
+        .arg("serve")
+        .arg("--config")
+        .arg(folder.path().join("rowcast.toml"))
+        .args(listening.iter().chain(flags).map(|flag| flag.replace("{port}", &port.to_string())))
+        .env("DATABASE_URL", database_url)
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("the log can be shared"))
+        .stderr(log)
+        .spawn()
+        .expect("the server can be run")
+}
+
+/// The built program, with nothing of the tester's environment that would configure it.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rowcast"));
+    for (name, _) in std::env::vars_os() {
+        if ["PG", "ROWCAST_", "DATABASE_URL"].iter().any(|prefix| name.to_str().is_some_and(|name| name.starts_with(prefix))) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+impl Server {
+    /// This server, once it is ready to serve.
+    pub fn ready(mut self) -> Server {
+        self.wait_until_ready();
+        self
+    }
+
+    /// Ends it without warning, as if the machine had.
+    pub fn kill9(&mut self) {
+        self.child.kill().expect("the server can be killed");
+        self.wait();
+    }
+
+    /// Starts it again after it ended, on the same port with the same configuration, and waits until it is ready.
+    pub fn start_again(&mut self) {
+        self.keeper.dismiss();
+        self.child = spawn(&self.folder, &self.database_url, self.port, &[]);
+        self.keeper = keeper("kill -KILL \"$1\"", &[&self.child.id().to_string()]);
+        self.wait_until_ready();
+    }
+
+    /// Polls and streams that the server holds open.
+    pub fn open_polls(&self) -> usize {
+        let metrics = self.get("/metrics").body;
+        let line = metrics.lines().find(|line| line.starts_with("rowcast_polls_open ")).expect("the gauge of open polls");
+        line.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+    }
+
+    pub fn wait_for_open_polls(&self, number: usize) {
+        wait_until(&format!("{number} polls are open"), PATIENCE, || (self.open_polls() == number).then_some(()));
+    }
+
+    fn wait_until_ready(&mut self) {
+        wait_until("the server is ready", PATIENCE, || {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the server ended ({status}):\n{}", self.log());
+            }
+            let answer = self.agent.get(self.url("/readyz")).call().ok()?;
+            (answer.status() == 200).then_some(())
+        });
+    }
+
+    /// The address of a path, by 127.0.0.1.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "")
+    }
+
+    pub fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], "")
+    }
+
+    /// Sends JSON by `method`.
+    pub fn send_json(&self, method: &str, path: &str, json: &str) -> Answer {
+        self.send(method, path, &[("content-type", "application/json")], json)
+    }
+
+    /// Sends a form's fields by `method`.
+    pub fn send_form(&self, method: &str, path: &str, fields: &str) -> Answer {
+        self.send(method, path, &[("content-type", "application/x-www-form-urlencoded")], fields)
+    }
+
+    /// Sends any request. A body is sent where it is not empty.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        // A body of no bytes still is a body to some servers; none is none.
+        let outcome = match body {
+            "" => self.agent.run(request.body(()).expect("a request")),
+            _ => self.agent.run(request.body(body).expect("a request")),
+        };
+        Answer::read(outcome.unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log())))
+    }
+
+    /// A bare connection, for what no client library sends; reads give up after a while.
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the server can be reached");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a read can be bounded");
+        stream
+    }
+
+    /// Sends bytes as they are on a connection of their own, and reads until the server closes it. Ask for
+    /// `Connection: close`, or the server will not.
+    pub fn raw(&self, request: &str) -> String {
+        let mut stream = self.connect();
+        stream.write_all(request.as_bytes()).expect("the request can be sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("the server closes the connection");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Asks it to end, by SIGTERM.
+    pub fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        assert!(status.expect("kill can be run").success(), "the server had ended already:\n{}", self.log());
+    }
+
+    /// Waits until it has ended; panics if it does not.
+    pub fn wait(&mut self) -> ExitStatus {
+        wait_until("the server ends", PATIENCE, || self.child.try_wait().expect("the server can be waited for"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.terminate();
+            let deadline = Instant::now() + PATIENCE;
+            while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            // Too late to fail the test from here: what did not end is ended.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        self.keeper.dismiss();
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log());
+        }
+    }
+}
+
+/// A port that is free on 127.0.0.1 and on ::1, where there is a ::1.
+fn free_port() -> u16 {
+    loop {
+        let v4 = TcpListener::bind("127.0.0.1:0").expect("a port can be had");
+        let port = v4.local_addr().expect("a port has an address").port();
+        let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port));
+        if v6.is_ok() || v6.is_err_and(|error| error.kind() != std::io::ErrorKind::AddrInUse) {
+            return port;
+        }
+    }
+}
