@@ -1,5 +1,6 @@
 //! The log's statements: the tailer's read, a returning poll's catch-up, the epoch, the horizon and pruning.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +74,13 @@ pub struct CaughtUp {
     pub batch: Batch,
     /// A cursor that does not include it has lost something to the pruner; None if the epoch is over, and all is lost.
     pub horizon: Option<Snapshot>,
+}
+
+impl CaughtUp {
+    /// Where the log could not be read: all between the cursors is lost.
+    pub fn nothing(from: Arc<Cursor>, to: Arc<Cursor>) -> CaughtUp {
+        CaughtUp { batch: Batch { from, to, changes: Vec::new(), resets: HashMap::new(), bytes: 0 }, horizon: None }
+    }
 }
 
 /// Reads what `to` has seen and `from` has not. `to` must be a cursor that has been handed out, so that the read, which

@@ -41,7 +41,9 @@ impl Database {
     /// Connects once directly, so that a wrong address or role fails at once with its reason, then makes the pool.
     /// Blocks: to be called on a blocking thread.
     pub fn connect(config: &tokio_postgres::Config, limits: Limits) -> Result<Database> {
-        let pool = pool::connect(config.clone().into(), limits.pool_connections, limits.request_timeout)?;
+        // The database gives up before the request does, so that the request can tell why.
+        let statement_timeout = limits.request_timeout.mul_f64(0.75);
+        let pool = pool::connect(config.clone().into(), limits.pool_connections, statement_timeout)?;
         Ok(Database(Arc::new(Inner {
             pool,
             turns: Semaphore::new(limits.pool_connections as usize),

@@ -23,6 +23,9 @@ use crate::hub::{Answer, BrowserId, Open, Outcome, Poll, Seat, Since, Subscripti
 
 const JSON: &str = "application/json";
 
+/// The SQLSTATE of a statement that took longer than it may.
+const QUERY_CANCELED: &str = "57014";
+
 /// How long a poll waits for news: unless it says, and at most.
 const WAIT_SECONDS: (u64, u64) = (30, 120);
 
@@ -158,7 +161,12 @@ pub async fn answer_poll(app: &App, poll: &Poll, deadline: Instant) -> Result<Ar
     let catalog = app.catalog.borrow().clone();
     let limits = BatchLimits { rows: app.config.tail.batch_rows, bytes: app.config.tail.batch_bytes };
     let end = to.clone();
-    let read = app.database.run(move |session| log::catch_up(session, from, end, &catalog, limits)).await?;
+    let (begin, read_to) = (from.clone(), end.clone());
+    let read = match app.database.run(move |session| log::catch_up(session, begin, read_to, &catalog, limits)).await {
+        // More than can be read in time: reading anew is quicker, and trying again would end the same way.
+        Err(error) if error.code.as_deref() == Some(QUERY_CANCELED) => log::CaughtUp::nothing(from, end),
+        read => read?,
+    };
     let lost = |cursor: &Cursor| read.horizon.as_ref().is_none_or(|horizon| !cursor.snapshot.includes(horizon));
     let lost: Vec<usize> = cursors(poll).filter(|(place, cursor)| places.contains(place) && lost(cursor)).map(|(place, _)| place).collect();
     Ok(Arc::new(app.hub.answer_behind(poll, &to, &read.batch, &places, &lost)))

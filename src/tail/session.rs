@@ -21,7 +21,8 @@ use crate::cursor::{Cursor, Snapshot};
 use crate::db::{catalog, log};
 use crate::error::{Error, Result};
 
-/// The longest that any one query of the tailer may take: beyond it the session is given up for lost.
+/// The longest silence of the database that the tailer bears before it gives the session up for lost. A read may take
+/// longer as long as rows come: were it cut short, it would be begun again and cut short for ever.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Rows must be printed as the pool's sessions and the capture trigger print them. Custom plans, because a generic one may
@@ -30,7 +31,7 @@ const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set in
     set bytea_output = 'hex'; set extra_float_digits = 1; set search_path = pg_catalog, pg_temp; \
     set plan_cache_mode = force_custom_plan; set enable_seqscan = off; set jit = off; \
     set max_parallel_workers_per_gather = 0; set default_transaction_isolation = 'read committed'; \
-    set statement_timeout = '10s'";
+    set statement_timeout = 0";
 
 /// A connected session. The connection is driven by a task that ends with it.
 pub struct Session {

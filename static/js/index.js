@@ -342,9 +342,8 @@ function sentence({ title, detail }) {
 
 /** @param {HTMLElement} tr */
 function flash(tr) {
-  const backgroundColor = getComputedStyle(tr).getPropertyValue('--flash');
   const easing = reducedMotion.matches ? 'step-end' : 'ease-out';
-  tr.animate([{ backgroundColor, offset: 0 }], { duration: 1800, easing });
+  tr.animate([{ backgroundColor: 'var(--flash)', offset: 0 }], { duration: 1800, easing });
 }
 
 /** A fresh copy of the cells of a row's template. @param {'#row' | '#edit'} template */
