@@ -29,7 +29,6 @@ const COME_BACK: Duration = Duration::from_secs(1);
 pub struct Server {
     pub addresses: Vec<SocketAddr>,
     hub: Arc<Hub>,
-    database: Database,
     listeners: JoinSet<()>,
     pruner: tokio::task::JoinHandle<()>,
     tailer: tail::Handle,
@@ -61,19 +60,13 @@ pub async fn start(config: Config) -> Result<Server> {
     let pruner = tokio::spawn(tail::prune::run(config.clone(), database.clone(), working));
 
     let connections = Arc::new(listener::Connections::new(config.limits.connections));
-    let app = Arc::new(App {
-        config,
-        database: database.clone(),
-        hub: hub.clone(),
-        catalog: seen,
-        printed: Printed::default(),
-        lists: SharedLists::default(),
-    });
+    let app =
+        Arc::new(App { config, database, hub: hub.clone(), catalog: seen, printed: Printed::default(), lists: SharedLists::default() });
     let mut listeners = JoinSet::new();
     for socket in sockets {
         listeners.spawn(listener::run(socket, app.clone(), connections.clone(), listening.clone()));
     }
-    Ok(Server { addresses, hub, database, listeners, pruner, tailer, connections, stop_listening, stop_work })
+    Ok(Server { addresses, hub, listeners, pruner, tailer, connections, stop_listening, stop_work })
 }
 
 impl Server {
@@ -105,10 +98,6 @@ impl Server {
             _ = tokio::time::timeout(Duration::from_millis(300), &mut self.tailer.ended).await;
         }
         self.pruner.abort();
-        // The pool's clients may not be dropped on an asynchronous thread.
-        let database = self.database;
-        let closed = tokio::task::spawn_blocking(move || database.close());
-        _ = tokio::time::timeout(Duration::from_millis(300), closed).await;
     }
 }
 

@@ -100,11 +100,6 @@ impl Database {
     pub fn busy(&self) -> usize {
         (self.0.limits.pool_connections as usize).saturating_sub(self.0.turns.available_permits())
     }
-
-    /// Closes the pool's connections. Blocks: to be called on a blocking thread, as the last use of the pool.
-    pub fn close(self) {
-        drop(self);
-    }
 }
 
 /// A turn at the pool, given back when dropped.

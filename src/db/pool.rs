@@ -70,7 +70,16 @@ pub fn connect_once(config: &tokio_postgres::Config) -> std::result::Result<Clie
     config.connect(NoTls)
 }
 
-pub struct Pool(r2d2::Pool<Manager>);
+/// Its clients must not be dropped on an asynchronous thread, and the last handle may be anybody's: so the pool ends on a
+/// thread of its own.
+pub struct Pool(Option<r2d2::Pool<Manager>>);
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let pool = self.0.take();
+        std::thread::spawn(move || drop(pool));
+    }
+}
 
 /// Connects once directly for the reason of a failure, which r2d2 would hide behind a time-out, then makes the pool.
 pub fn connect(config: Config, connections: u32, statement_timeout: Duration) -> Result<Pool> {
@@ -86,20 +95,21 @@ pub fn connect(config: Config, connections: u32, statement_timeout: Duration) ->
         .error_handler(Box::new(LogFailure))
         .build(manager)
         .map_err(|error| Error::internal(format!("the pool of connections could not be made: {error}")))?;
-    Ok(Pool(pool))
+    Ok(Pool(Some(pool)))
 }
 
 impl Pool {
     /// A session that answers. Those that died in the pool, as after a restart of the database, are thrown away.
     pub fn get(&self) -> Result<r2d2::PooledConnection<Manager>> {
+        let Some(pool) = &self.0 else { return Err(Error::internal("the pool of connections has ended")) };
         let away = |error: r2d2::Error| Error::unavailable(format!("the database cannot be reached: {error}"), Duration::from_secs(2));
-        for _ in 0..self.0.max_size() {
-            let mut session = self.0.get().map_err(away)?;
+        for _ in 0..pool.max_size() {
+            let mut session = pool.get().map_err(away)?;
             if session.client.is_valid(Duration::from_secs(1)).is_ok() {
                 return Ok(session);
             }
         }
-        self.0.get().map_err(away)
+        pool.get().map_err(away)
     }
 }
 

@@ -7,8 +7,9 @@ mod writes;
 
 use std::collections::BTreeMap;
 
+use postgres::SimpleQueryMessage;
 use postgres::fallible_iterator::FallibleIterator;
-use postgres::{NoTls, SimpleQueryMessage};
+use postgres::types::{ToSql, Type};
 use serde_json::value::RawValue;
 
 use super::{Session, log};
@@ -40,6 +41,9 @@ pub struct Read {
     pub json: String,
 }
 
+/// Rows that are fetched at a time.
+const PIECE: usize = 500;
+
 /// The database's code for an operator that a type does not have.
 const UNDEFINED_FUNCTION: &str = "42883";
 
@@ -53,8 +57,9 @@ pub fn list(session: &mut Session, table: &Table, selection: &Selection, limits:
     // One more than may be, to see that there are more.
     let limit = selection.limit.unwrap_or(most + 1);
     let read = |session: &mut Session, comparable| {
-        let statement = sql::list(table, selection, limit, comparable)?;
-        let (cursor, rows) = read(session, &statement, limits.list_bytes)?;
+        let (transaction, cursor) = begin_read(session)?;
+        let rows = fetch_all(transaction.session, &sql::list(table, selection, limit, comparable)?, limits.list_bytes)?;
+        transaction.end("commit")?;
         if rows.count > most {
             let name = &table.exposed_name;
             return Err(Error::bad_request(format!(
@@ -72,28 +77,16 @@ pub fn list(session: &mut Session, table: &Table, selection: &Selection, limits:
 
 /// Reads the row with this key, as the parts of a request's path.
 pub fn row(session: &mut Session, table: &Table, key: &[String], limits: &Limits) -> Result<Read> {
-    let (cursor, rows) = read(session, &sql::row(table, key)?, limits.list_bytes)?;
+    let (transaction, cursor) = begin_read(session)?;
+    let statement = sql::row(table, key)?;
+    let mut rows = Rows::default();
+    rows.take(transaction.session, &statement.text, statement.parameters(), limits.list_bytes)?;
+    transaction.end("commit")?;
     if rows.count == 0 { Err(no_such_row(table, key)) } else { Ok(Read { cursor, json: rows.json }) }
 }
 
 fn no_such_row(table: &Table, key: &[String]) -> Error {
     Error::not_found(format!("{} has no row {}", table.exposed_name, key.join(",")))
-}
-
-/// Rows as text, separated by commas.
-#[derive(Default)]
-struct Rows {
-    count: usize,
-    json: String,
-}
-
-/// Runs a statement of one column in a transaction that only reads, and takes the cursor of its snapshot.
-fn read(session: &mut Session, statement: &Statement, most_bytes: usize) -> Result<(Cursor, Rows)> {
-    let (mut transaction, cursor) = begin_read(session)?;
-    let rows = stream(transaction.session, statement, most_bytes)?;
-    // A list ends its transaction for others' sake alone; what was read stands.
-    transaction.end("commit")?;
-    Ok((cursor, rows))
 }
 
 /// Begins REPEATABLE READ, whatever the database's default is: in SERIALIZABLE our read would make writers fail. All
@@ -103,7 +96,7 @@ fn begin_read(session: &mut Session) -> Result<(Transaction<'_>, Cursor)> {
     let messages = transaction
         .session
         .simple_query(
-            "begin isolation level repeatable read, read only; \
+            "begin isolation level repeatable read, read only; set local cursor_tuple_fraction = 1; \
              select pg_current_snapshot()::text, (select e.id::text from rowcast.epoch e)",
         )
         .map_err(log_unreadable)?;
@@ -143,25 +136,45 @@ fn log_unreadable(error: postgres::Error) -> Error {
     }
 }
 
-/// Reads rows as they come, so that what is too much is never held.
-fn stream(session: &mut Session, statement: &Statement, most_bytes: usize) -> Result<Rows> {
-    let cancel = session.cancel_token();
-    let mut rows = session.query_typed_raw(&statement.text, statement.parameters())?;
-    let mut read = Rows::default();
-    while let Some(row) = rows.next()? {
-        let text: &str = row.try_get(0)?;
-        if read.json.len() + text.len() > most_bytes {
-            // Else the session would have to take in all that is left before its next statement.
-            _ = cancel.cancel_query(NoTls);
-            return Err(Error::bad_request(format!("this is more than {most_bytes} bytes: read it in pieces, with limit and offset")));
+/// Reads what a statement selects in pieces, so that what is too much is neither held nor made: a client cannot stop a
+/// statement that runs, and to cancel it from aside may hit the next one.
+fn fetch_all(session: &mut Session, statement: &Statement, most_bytes: usize) -> Result<Rows> {
+    session.execute_typed(&format!("declare list no scroll cursor for {}", statement.text), &statement.parameters())?;
+    let fetch = format!("fetch {PIECE} from list");
+    let mut rows = Rows::default();
+    loop {
+        let before = rows.count;
+        rows.take(session, &fetch, Vec::new(), most_bytes)?;
+        if rows.count - before < PIECE {
+            return Ok(rows);
         }
-        if read.count > 0 {
-            read.json.push(',');
-        }
-        read.json.push_str(text);
-        read.count += 1;
     }
-    Ok(read)
+}
+
+/// Rows as text, separated by commas.
+#[derive(Default)]
+struct Rows {
+    count: usize,
+    json: String,
+}
+
+impl Rows {
+    /// Takes in the rows of a statement, one column of text, as they come.
+    fn take(&mut self, session: &mut Session, text: &str, parameters: Vec<(&(dyn ToSql + Sync), Type)>, most_bytes: usize) -> Result<()> {
+        let mut rows = session.query_typed_raw(text, parameters)?;
+        while let Some(row) = rows.next()? {
+            let text: &str = row.try_get(0)?;
+            if self.json.len() + text.len() > most_bytes {
+                return Err(Error::bad_request(format!("this is more than {most_bytes} bytes: read it in pieces, with limit and offset")));
+            }
+            if self.count > 0 {
+                self.json.push(',');
+            }
+            self.json.push_str(text);
+            self.count += 1;
+        }
+        Ok(())
+    }
 }
 
 /// A transaction that is rolled back unless it was ended: a session must not go back to the pool with its snapshot.
@@ -171,7 +184,7 @@ struct Transaction<'a> {
 }
 
 impl Transaction<'_> {
-    fn end(&mut self, how: &str) -> Result<()> {
+    fn end(mut self, how: &str) -> Result<()> {
         self.session.batch_execute(how)?;
         self.open = false;
         Ok(())

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::Method;
 use hyper::header::{ACCEPT, CACHE_CONTROL, HeaderValue};
 use hyper::http::request::Parts;
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::poll_body::PollBody;
-use super::{App, Response, encode, full, stream};
+use super::{App, Response, encode, fields, full, problem, stream};
 use crate::batch::BatchLimits;
 use crate::cursor::Cursor;
 use crate::db::log;
@@ -82,7 +83,10 @@ pub async fn post(app: Arc<App>, body: Bytes) -> Result<Response> {
             let answered = async move {
                 match answer(&app, waiting).await {
                     Ok(answer) => encode::body(&answer),
-                    Err(error) => encode::late_problem(&error),
+                    Err(error) => {
+                        problem::log(&Method::POST, "/notify", &error);
+                        encode::late_problem(&error)
+                    }
                 }
             };
             let mut response = full(200, JSON, "");
@@ -98,20 +102,20 @@ pub async fn post(app: Arc<App>, body: Bytes) -> Result<Response> {
 /// `GET /notify?table=…&since=…&wait=…&column=eq.value`: one subscription, named after its table. With
 /// `Accept: text/event-stream` the same as server-sent events.
 pub async fn get(app: Arc<App>, head: &Parts) -> Result<Response> {
-    let (mut table, mut since, mut seconds) = (None, "now".to_owned(), None);
+    let (mut table, mut since, mut seconds) = (None, None, None);
     let mut filter = Wanted::new();
-    for (name, value) in form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()) {
-        match &*name {
-            "table" => table = Some(value.into_owned()),
-            "since" => since = value.into_owned(),
-            "wait" => {
-                let parsed =
-                    value.parse().map_err(|_| Error::bad_request(format!("wait is \"{value}\", but must be a whole number of seconds")));
-                seconds = Some(parsed?);
-            }
-            column => _ = filter.insert(column.to_owned(), parse_operand(column, &value)?),
+    for (name, value) in fields::pairs(head.uri.query().unwrap_or_default())? {
+        let twice = match name.as_str() {
+            "table" => table.replace(value).is_some(),
+            "since" => since.replace(value).is_some(),
+            "wait" => seconds.replace(whole_seconds(&value)?).is_some(),
+            column => filter.insert(column.to_owned(), parse_operand(column, &value)?).is_some(),
+        };
+        if twice {
+            return Err(Error::bad_request(format!("{name} is there twice: a poll takes it once")));
         }
     }
+    let mut since = since.unwrap_or_else(|| "now".to_owned());
     let table = table.ok_or_else(|| Error::bad_request("which table? GET /notify?table=NAME&since=CURSOR"))?;
     let events = head.headers.get_all(ACCEPT).iter().any(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
     if events && let Some(last) = head.headers.get("Last-Event-ID") {
@@ -217,6 +221,10 @@ fn parse_since(text: &str) -> Result<Since> {
     }
     let cursor = text.parse::<Cursor>().map_err(|error| Error::bad_request(format!("since is {error}")))?;
     Ok(Since::Cursor(Arc::new(cursor)))
+}
+
+fn whole_seconds(text: &str) -> Result<u64> {
+    text.parse().map_err(|_| Error::bad_request(format!("wait is \"{text}\", but must be a whole number of seconds")))
 }
 
 fn wait(seconds: Option<u64>) -> Result<Duration> {

@@ -1,5 +1,6 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
+use hyper::Method;
 use hyper::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER};
 use serde_json::{Map, Value};
 
@@ -9,6 +10,15 @@ use crate::error::{Error, Kind};
 /// What an internal error says to a client. Its own words may tell of the database's inside: whoever handles the
 /// request logs them.
 const INTERNAL: &str = "what went wrong is in the server's log";
+
+/// Logs a failure, once, where it is handled: the server's own as an error, others only for who looks closely.
+pub fn log(method: &Method, path: &str, error: &Error) {
+    match error.kind {
+        Kind::Internal => tracing::error!(%method, path, %error, "a request failed"),
+        Kind::Unavailable => tracing::debug!(%method, path, %error, "a request was put off"),
+        _ => {}
+    }
+}
 
 /// The JSON object, for a body whose head was sent already.
 ///

@@ -11,18 +11,14 @@ use hyper::{Method, Request};
 use super::{App, Response, assets, body, guard, health, notify, page, problem, rows};
 use crate::error::{Error, Kind, Result};
 
-/// Answers one request. Failures become problem+json; a failure of the server itself is logged here, once.
+/// Answers one request. Failures become problem+json.
 pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::Result<Response, Infallible> {
     let (head, incoming) = request.into_parts();
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
     let mut response = match route(app, head, incoming).await {
         Ok(response) => response,
         Err(error) => {
-            match error.kind {
-                Kind::Internal => tracing::error!(%method, path, %error, "a request failed"),
-                Kind::Unavailable => tracing::debug!(%method, path, %error, "a request was put off"),
-                _ => {}
-            }
+            problem::log(&method, &path, &error);
             problem::response(&error)
         }
     };

@@ -20,15 +20,26 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 /// The most that a term may be above the highest seen, so that a wrong one cannot lock a browser out for good.
 const LARGEST_STEP: u64 = 1_000_000;
 
-/// Browsers that are remembered without an open poll, at most; above it the forgetful sweep runs at every seat.
-const SWEEP_ABOVE: usize = 1_000;
+/// Browsers that are remembered without an open poll, at most: more of them are forgotten early, all at once. Whoever
+/// sends an id of its own with every poll gains nothing by it.
+const MOST_REMEMBERED: usize = 100_000;
 
 #[derive(Default)]
-pub struct Browsers(Mutex<HashMap<BrowserId, Browser>>);
+pub struct Browsers(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    browsers: HashMap<BrowserId, Browser>,
+    /// The number of browsers at which those that left long ago are looked for: twice what the last search left, so that
+    /// a seat costs the same however many there are.
+    sweep_at: usize,
+    /// Seats taken so far.
+    seats: u64,
+}
 
 struct Browser {
     highest_term: u64,
-    /// The seat taken last; each has a number of its own.
+    /// The number of the seat taken last.
     seat: u64,
     /// Ends the poll in the seat when dropped; None when nobody sits there.
     sitting: Option<oneshot::Sender<()>>,
@@ -46,10 +57,11 @@ pub struct Seat {
 
 impl Browsers {
     pub fn sit(this: &Arc<Self>, browser: BrowserId, term: u64) -> Result<Seat> {
-        let mut browsers = this.lock();
-        if browsers.len() > SWEEP_ABOVE {
-            browsers.retain(|_, browser| browser.sitting.is_some() || browser.left_at.elapsed() < REMEMBERED);
-        }
+        let mut known = this.lock();
+        known.sweep();
+        known.seats += 1;
+        let number = known.seats;
+        let browsers = &mut known.browsers;
         let forgotten = |known: &Browser| known.sitting.is_none() && known.left_at.elapsed() >= REMEMBERED;
         if browsers.get(&browser).is_some_and(forgotten) {
             browsers.remove(&browser);
@@ -65,16 +77,28 @@ impl Browsers {
         let (sitting, taken) = oneshot::channel();
         let entry = browsers.entry(browser).or_insert(Browser { highest_term: term, seat: 0, sitting: None, left_at: Instant::now() });
         entry.highest_term = term;
-        entry.seat += 1;
-        let number = entry.seat;
+        entry.seat = number;
         let older = entry.sitting.replace(sitting);
-        drop(browsers);
+        drop(known);
         drop(older);
         Ok(Seat { browsers: this.clone(), browser, number, taken })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<BrowserId, Browser>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Known {
+    fn sweep(&mut self) {
+        if self.browsers.len() < self.sweep_at.max(1_000) {
+            return;
+        }
+        self.browsers.retain(|_, browser| browser.sitting.is_some() || browser.left_at.elapsed() < REMEMBERED);
+        if self.browsers.len() >= MOST_REMEMBERED {
+            self.browsers.retain(|_, browser| browser.sitting.is_some());
+        }
+        self.sweep_at = 2 * self.browsers.len();
     }
 }
 
@@ -88,8 +112,8 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut browsers = self.browsers.lock();
-        if let Some(browser) = browsers.get_mut(&self.browser)
+        let mut known = self.browsers.lock();
+        if let Some(browser) = known.browsers.get_mut(&self.browser)
             && browser.seat == self.number
         {
             browser.sitting = None;
@@ -133,5 +157,16 @@ mod tests {
         let _seat = Browsers::sit(&browsers, 1, 6).unwrap();
         assert_eq!(Browsers::sit(&browsers, 1, u64::MAX).err().unwrap().kind, Kind::BadRequest);
         assert!(Browsers::sit(&browsers, 1, 6 + LARGEST_STEP).is_ok());
+    }
+
+    #[test]
+    fn browsers_that_come_once_do_not_pile_up() {
+        let browsers = Arc::new(Browsers::default());
+        let _sitting = Browsers::sit(&browsers, u128::MAX, 7).unwrap();
+        for browser in 0..250_000 {
+            drop(Browsers::sit(&browsers, browser, 1).unwrap());
+        }
+        assert!(browsers.lock().browsers.len() <= 2 * MOST_REMEMBERED);
+        assert!(Browsers::sit(&browsers, u128::MAX, 6).is_err(), "a browser with an open poll was forgotten");
     }
 }

@@ -58,6 +58,9 @@ impl Hub {
     pub async fn wait(&self, mut poll: Poll, deadline: Instant) -> Result<Outcome> {
         if poll.since.iter().any(|since| matches!(since, Since::Now)) {
             self.resolve_now(&mut poll).await?;
+        } else if deadline <= Instant::now() {
+            // Who does not wait asks for the state of this moment: what is committed by now is told now.
+            self.freshness.read(PATIENCE).await?;
         }
         let mut fresh = false;
         let mut seen: Option<Arc<Cursor>> = None;

@@ -86,6 +86,18 @@ fn now_is_not_told_what_was_committed_before() {
 }
 
 #[test]
+fn a_poll_that_does_not_wait_is_told_all_that_is_committed() {
+    let (database, server) = example();
+    let mut since = cursor(&server);
+    for round in 1..=20 {
+        insert(&database, round, "before");
+        let answer = server.get(&format!("/notify?table=testtype&since={since}&wait=0")).json();
+        assert_eq!(answer["answers"][0]["changes"][0]["key"], json!([round]), "round {round}: {answer}");
+        since = answer["cursor"].as_str().unwrap().to_owned();
+    }
+}
+
+#[test]
 fn a_whole_transaction_is_one_answer() {
     let (database, server) = example();
     let since = cursor(&server);

@@ -88,7 +88,7 @@ fn write<T>(session: &mut Session, mut work: impl FnMut(&mut Session) -> Result<
 /// The pool's sessions have a search_path of their own, for reads; the triggers of the application expect the role's.
 /// So every name in a statement of ours is qualified, operators and functions too.
 fn write_once<T>(session: &mut Session, work: &mut impl FnMut(&mut Session) -> Result<T>) -> Result<T> {
-    let mut transaction = Transaction { session, open: true };
+    let transaction = Transaction { session, open: true };
     transaction.session.batch_execute("begin; set local search_path to default")?;
     let outcome = work(transaction.session)?;
     transaction.end("commit")?;

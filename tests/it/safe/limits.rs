@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Server, database, server, wait_until};
+use crate::support::{database, server, wait_until};
 
 /// How long something may take that is to happen at once.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -53,11 +53,6 @@ fn waits_are_limited() {
     server.send_json("POST", "/notify", &poll(0, 0)).expect_problem(400, "bad-request");
 }
 
-fn polls_open(server: &Server) -> String {
-    let metrics = server.get("/metrics").expect_status(200).body;
-    metrics.lines().find_map(|line| line.strip_prefix("rowcast_polls_open ")).expect("the gauge").to_owned()
-}
-
 #[test]
 fn open_polls_are_limited_and_a_client_that_leaves_frees_its_place() {
     let db = database();
@@ -68,11 +63,11 @@ fn open_polls_are_limited_and_a_client_that_leaves_frees_its_place() {
         stream
     };
     let (first, _second) = (park(), park());
-    wait_until("two polls are open", PATIENCE, || (polls_open(&server) == "2").then_some(()));
+    server.wait_for_open_polls(2);
     let answer = server.get("/notify?table=testtype&wait=0").expect_problem(503, "unavailable");
     assert!(!answer.header("retry-after").is_empty());
     drop(first);
-    wait_until("the place is free", PATIENCE, || (polls_open(&server) == "1").then_some(()));
+    server.wait_for_open_polls(1);
     server.get("/notify?table=testtype&wait=0").expect_status(200);
 }
 
