@@ -25,11 +25,11 @@ use crate::error::{Error, Result};
 /// longer as long as rows come: were it cut short, it would be begun again and cut short for ever.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Rows must be printed as the pool's sessions and the capture trigger print them. Custom plans, because a generic one may
-/// read the whole log.
+/// Rows must be printed as the pool's sessions and the capture trigger print them. The read is planned once, for planning
+/// takes longer than an idle read; a generic plan may choose to read the whole log, so it may not.
 const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'iso_8601'; \
     set bytea_output = 'hex'; set extra_float_digits = 1; set search_path = pg_catalog, pg_temp; \
-    set plan_cache_mode = force_custom_plan; set enable_seqscan = off; set jit = off; \
+    set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set jit = off; \
     set max_parallel_workers_per_gather = 0; set default_transaction_isolation = 'read committed'; \
     set statement_timeout = 0";
 
