@@ -42,7 +42,8 @@
  * | rest             | pagehide, freeze, close
  * | full             | storage refused a write
  *
- * Invariants, each held by the test of that name in tests/browser/unit/election.test.js:
+ * Invariants, each held by the test of that name in tests/browser/unit/election.test.js (some names go on:
+ * after which event, with or without locks):
  *  1. Whoever sees a lease of an equal or higher term by another leads no more after that event.
  *     `outranked_tab_stands_down_at_any_event`
  *  2. Whoever starts to lead has a term higher than any that it has seen, cleared storage or not.
@@ -63,13 +64,7 @@
  */
 
 /**
- * @typedef {object} Lease
- * @property {number} term
- * @property {string} tab
- * @property {number} beat
- * @property {boolean} visible
- * @property {boolean} released
- * @property {string | null} heir  a released lease may name who shall be next
+ * @typedef {import('./lease.js').Lease} Lease
  *
  * @typedef {'seeking' | 'following' | 'waiting' | 'claimed' | 'asking' | 'stealing' | 'master' | 'yielding' | 'resting' | 'alone'} Phase
  *
@@ -148,18 +143,6 @@ export function step(state, event) {
   if (news) hear(turn);
   react(turn);
   return { state: next, effects };
-}
-
-/**
- * A lease as another tab wrote it, or null: the key is open to every script of the origin.
- * @param {any} value
- * @returns {Lease | null}
- */
-export function readLease(value) {
-  if (!value || !Number.isSafeInteger(value.term) || value.term < 0 || typeof value.tab !== 'string') return null;
-  if (!Number.isSafeInteger(value.beat)) return null;
-  const heir = typeof value.heir === 'string' ? value.heir : null;
-  return { term: value.term, tab: value.tab, beat: value.beat, visible: !!value.visible, released: !!value.released, heir };
 }
 
 /** @typedef {{ s: Election, e: ElectionEvent, effects: Effect[] }} Turn */

@@ -2,7 +2,8 @@
  * The shell around election.js: reads and writes the lease, holds the lock, keeps the timer, and
  * turns what happens to the page into events.
  */
-import { initial, leads, readLease, step } from './election.js';
+import { initial, leads, step } from './election.js';
+import { readLease } from './lease.js';
 
 /**
  * @typedef {import('./election.js').EventType} EventType

@@ -2,7 +2,7 @@
  * What the lease tells besides whose it is. The master beats anyway, so this is how a follower knows
  * the state of the connection, how many tabs there are, and whether it missed a batch.
  */
-import { readLease } from './election.js';
+import { readLease } from './lease.js';
 
 /**
  * @typedef {object} LeaseFacts

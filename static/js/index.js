@@ -6,11 +6,13 @@
  * the rows is kept here. The markup that it fills, and every `data-` attribute that it relies on,
  * is described in `pages/src/hello.rs`.
  */
+import { all, find, setText, setTime, tell } from './page/dom.js';
+import { showStatus } from './page/status.js';
+import { send } from './page/write.js';
 import { connect } from './rowcast.js';
 
 /**
- * @typedef {{ id: number, name: string, value: number | null, mtime: string }} Row
- * @typedef {{ title: string, detail?: string }} Problem  what the page shows of a problem+json body
+ * @typedef {import('./page/write.js').Row} Row
  *
  * @typedef {object} Line  one row on the page
  * @property {HTMLTableRowElement} tr
@@ -27,7 +29,6 @@ const LIMIT = 200;
 const rowcast = connect({ endpoint: '/' });
 const live = rowcast.live('testtype', { order: '-id' });
 
-const strip = find(HTMLElement, '#status');
 const section = find(HTMLElement, '#rows');
 const tbody = find(HTMLTableSectionElement, 'tbody', section);
 const add = /** @type {HTMLFormElement | null} */ (document.querySelector('#add'));
@@ -37,7 +38,6 @@ const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
 const lines = new Map();
 let drawnBefore = false;
 
-rowcast.addEventListener('state', drawState);
 live.addEventListener('change', drawRows);
 live.addEventListener('status', drawStatus);
 tbody.addEventListener('click', onClick);
@@ -45,49 +45,8 @@ tbody.addEventListener('submit', onSave);
 tbody.addEventListener('keydown', onKey);
 add?.addEventListener('submit', onAdd);
 document.addEventListener('click', onCopy);
-setInterval(tick, 1000);
-drawState();
+showStatus(rowcast);
 drawStatus();
-
-/* ---- the state of this tab ---- */
-
-function drawState() {
-  const { role, tab, master, tabs, term, connection, problem, reason, masterSince, lastHandover } = rowcast.state;
-  const all = tabs === 1 ? 'this tab alone' : tabs === 2 ? 'both tabs' : `all ${tabs} tabs`;
-  const [title, explains] = {
-    starting: ['Starting', 'finding out which tab is master'],
-    master: ['Master', `polls the server for ${all}`],
-    follower: ['Follower', `listens to tab ${master?.slice(0, 4)}, which polls for ${all}`],
-    alone: ['Alone', `polls for itself: ${reason}`],
-  }[role];
-  strip.dataset.role = role;
-  strip.dataset.connection = connection;
-  document.title = `${title} · rowcast`;
-  fact('role', title);
-  fact('explains', explains);
-  fact('connection', { connecting: 'Connecting', online: 'Live', offline: 'Away' }[connection]);
-  // The first digits of an id are enough to tell tabs apart by eye.
-  fact('tab', tab.slice(0, 4));
-  fact('tabs', String(tabs));
-  fact('term', term ? String(term) : '–');
-  fact('problem', problem ? sentence(problem) : 'The server does not answer.');
-  setTime(find(HTMLElement, '[data-state=since]', strip), masterSince, '–');
-  setTime(find(HTMLElement, '[data-state=handover]', strip), lastHandover, 'none yet');
-  tick();
-}
-
-/** What changes by the clock alone: ages, and the seconds until the next try. */
-function tick() {
-  const { connection, problem } = rowcast.state;
-  const seconds = Math.ceil(((problem?.retryAt ?? 0) - Date.now()) / 1000);
-  fact('retry', connection === 'offline' && seconds > 0 ? `Next try in ${seconds} s.` : 'Trying again…');
-  for (const place of all('[data-at]')) setText(place, ago(Number(place.dataset.at)));
-}
-
-/** @param {string} name @param {string} text */
-function fact(name, text) {
-  setText(find(HTMLElement, `[data-state=${name}]`, strip), text);
-}
 
 /* ---- the rows ---- */
 
@@ -287,24 +246,6 @@ async function onCopy(event) {
 
 /* ---- helpers ---- */
 
-/**
- * One request that writes. Never throws: what went wrong comes back as a problem to be shown.
- * @param {'POST' | 'PATCH' | 'DELETE'} method @param {string} path @param {object} [body]
- * @returns {Promise<{ row?: Row, problem?: Problem }>}
- */
-async function send(method, path, body) {
-  try {
-    const headers = { 'Content-Type': 'application/json' };
-    const response = await fetch(path, body ? { method, headers, body: JSON.stringify(body) } : { method });
-    if (response.status === 204) return {};
-    if (response.ok) return { row: await response.json() };
-    const told = response.headers.get('Content-Type')?.startsWith('application/problem+json');
-    return { problem: told ? await response.json() : { title: `The server answered ${response.status}` } };
-  } catch {
-    return { problem: { title: 'The server does not answer', detail: 'Try again when this tab is live.' } };
-  }
-}
-
 /** @param {HTMLFormElement} form */
 function fields(form) {
   const { name, value } = Object.fromEntries(new FormData(form));
@@ -330,16 +271,6 @@ function busy(line, on) {
   for (const input of line.tr.querySelectorAll('input')) input.readOnly = on;
 }
 
-/** Shows a problem in its place, or clears that place. @param {Element} where @param {Problem | null | false} [problem] */
-function tell(where, problem) {
-  setText(find(HTMLElement, '[data-error]', where), problem ? sentence(problem) : '');
-}
-
-/** @param {Problem} problem */
-function sentence({ title, detail }) {
-  return (detail ? `${title}: ${detail}` : title).replace(/[^.!?]$/, '$&.');
-}
-
 /** @param {HTMLElement} tr */
 function flash(tr) {
   const easing = reducedMotion.matches ? 'step-end' : 'ease-out';
@@ -350,49 +281,4 @@ function flash(tr) {
 function cells(template) {
   const copy = document.importNode(find(HTMLTemplateElement, template).content, true);
   return find(HTMLTableRowElement, 'tr', copy).children;
-}
-
-/**
- * Shows a time as its age, and exactly to who asks.
- * @param {HTMLElement} place @param {number | null} time  ms since the epoch
- * @param {string} otherwise  what stands there without a time
- */
-function setTime(place, time, otherwise) {
-  setText(place, time === null ? otherwise : ago(time));
-  if (time === null) return delete place.dataset.at;
-  place.dataset.at = String(time);
-  place.title = new Date(time).toLocaleString('en-GB', { dateStyle: 'long', timeStyle: 'long' });
-}
-
-/** @param {number} time */
-function ago(time) {
-  // The server's clock may be ahead of this one: nothing has changed in the future.
-  const seconds = Math.max(0, Math.round((Date.now() - time) / 1000));
-  if (seconds < 5) return 'just now';
-  if (seconds < 60) return `${seconds} s ago`;
-  if (seconds < 60 * 60) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 24 * 60 * 60) return `${Math.floor(seconds / 60 / 60)} h ago`;
-  return new Date(time).toLocaleDateString('en-GB', { dateStyle: 'medium' });
-}
-
-/** Writes only what differs, so that a live region speaks only of news. @param {HTMLElement} place @param {string} text */
-function setText(place, text) {
-  if (place.textContent !== text) place.textContent = text;
-}
-
-/** @param {string} selector @param {ParentNode} [root] @returns {NodeListOf<HTMLElement>} */
-function all(selector, root = document) {
-  return root.querySelectorAll(selector);
-}
-
-/**
- * The element that the page is known to have; without it script and markup do not belong together.
- * @template {Element} T
- * @param {new () => T} kind @param {string} selector @param {ParentNode} [root]
- * @returns {T}
- */
-function find(kind, selector, root = document) {
-  const element = root.querySelector(selector);
-  if (element instanceof kind) return element;
-  throw new Error(`the page has no ${kind.name} at ${selector}`);
 }

@@ -20,7 +20,7 @@ import { Tab } from './tab.js';
  * @typedef {import('./types.js').Where} Where
  * @typedef {import('./types.js').Row} Row
  * @typedef {import('./types.js').Change} Change
- * @typedef {import('./tab.js').State} State
+ * @typedef {import('./types.js').State} State
  * @typedef {import('./replica.js').LiveOptions} LiveOptions
  * @typedef {import('./replica.js').ReplicaChange} ReplicaChange
  * @typedef {import('./subscription.js').News} News

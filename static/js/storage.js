@@ -30,6 +30,7 @@ export class Store {
     this.#storage = env.storage();
     this.scope = `${VERSION}:${encodeURIComponent(scope)}`;
     this.#prefix = `rowcast:${this.scope}:`;
+    // Some browsers hand out a storage that throws at the first touch.
     this.get('lease');
   }
 

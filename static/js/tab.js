@@ -15,25 +15,13 @@ import { LOG, Store } from './storage.js';
  * @typedef {import('./types.js').Batch} Batch
  * @typedef {import('./types.js').Connection} Connection
  * @typedef {import('./types.js').ShownProblem} ShownProblem
- *
- * @typedef {object} State
- * @property {string} tab
- * @property {'starting' | 'master' | 'follower' | 'alone'} role
- * @property {number} term
- * @property {string | null} master     the master's tab
- * @property {number | null} masterSince  ms since the epoch: for display
- * @property {number} tabs              how many tabs share the poll
- * @property {boolean} visible
- * @property {Connection} connection
- * @property {ShownProblem | null} problem  while offline
- * @property {number} handovers         how many this tab has seen
- * @property {number | null} lastHandover  ms since the epoch: for display
- * @property {string} reason            why it is alone; else empty
+ * @typedef {import('./types.js').State} State
  */
 
 /** After so many refusals in a row another browser seems to have the same id, as a copied profile has. */
 const SAME_BROWSER = 4;
 
+/** Lives as long as the page. Without storage, or with a full one, it polls for itself alone. */
 export class Tab {
   #env;
   #onState;
@@ -98,8 +86,9 @@ export class Tab {
   /** @returns {State} */
   get state() {
     const leads = this.#elector?.leads ?? false;
-    const trouble = [...this.#troubles.values()][0] ?? null;
+    const connection = this.#connectionNow();
     const problem = leads || this.#alone ? this.#mux.problem : this.#told.facts.problem;
+    const [trouble = null] = this.#troubles.values();
     return {
       tab: this.id,
       role: this.#alone ? 'alone' : leads ? 'master' : this.#followed && !this.#resting ? 'follower' : 'starting',
@@ -108,8 +97,8 @@ export class Tab {
       masterSince: this.#alone ? null : this.#told.facts.since,
       tabs: leads ? this.#count : this.#alone ? 1 : this.#told.facts.tabs,
       visible: this.#env.visible(),
-      connection: this.#connectionNow(),
-      problem: problem ?? trouble,
+      connection,
+      problem: connection === 'offline' ? (problem ?? trouble) : null,
       handovers: this.#told.handovers,
       lastHandover: this.#told.lastHandover,
       reason: this.#alone ? this.#reason : '',
@@ -237,7 +226,8 @@ export class Tab {
       this.announce();
     }
     this.#readLease();
-    if (this.#elector?.leads) this.#tend();
+    // What this changes, the next beat tells.
+    if (this.#elector?.leads) for (const tab of this.#roster?.tend(this.#env.now()) ?? []) this.#mux.demands.drop(tab);
     this.#changed();
   }
 
@@ -264,11 +254,6 @@ export class Tab {
       connection: this.#mux.connection,
       problem: this.#mux.problem,
     };
-  }
-
-  /** What this changes, the next beat tells. */
-  #tend() {
-    for (const tab of this.#roster?.tend(this.#env.now()) ?? []) this.#mux.demands.drop(tab);
   }
 
   /** @param {Batch} batch */
@@ -338,9 +323,10 @@ export class Tab {
 
   /** @returns {Connection} */
   #connectionNow() {
-    if (this.#troubles.size > 0) return 'offline';
     if (this.#resting) return 'connecting';
-    return this.#alone || this.#elector?.leads ? this.#mux.connection : this.#told.facts.connection;
+    const polled = this.#alone || this.#elector?.leads ? this.#mux.connection : this.#told.facts.connection;
+    // Before the first poll, a list that fails is all there is to know.
+    return polled === 'connecting' && this.#troubles.size > 0 ? 'offline' : polled;
   }
 
   /** How many tabs share this tab's poll, while it leads. */

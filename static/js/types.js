@@ -61,6 +61,20 @@
  * @property {string} since               the cursor that the tab had reached when it wrote this
  *
  * @typedef {'connecting' | 'online' | 'offline'} Connection
+ *
+ * @typedef {object} State
+ * @property {string} tab
+ * @property {'starting' | 'master' | 'follower' | 'alone'} role
+ * @property {number} term
+ * @property {string | null} master     the master's tab
+ * @property {number | null} masterSince  ms since the epoch: for display
+ * @property {number} tabs              how many tabs share the poll
+ * @property {boolean} visible
+ * @property {Connection} connection
+ * @property {ShownProblem | null} problem  while offline
+ * @property {number} handovers         how many this tab has seen
+ * @property {number | null} lastHandover  ms since the epoch: for display
+ * @property {string} reason            why it is alone; else empty
  */
 
 export {};

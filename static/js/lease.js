@@ -1,0 +1,23 @@
+/**
+ * The lease: who is master, under which term, and the beat by which others see it live.
+ *
+ * @typedef {object} Lease
+ * @property {number} term         the fencing number: who sees a higher one stands down
+ * @property {string} tab
+ * @property {number} beat         counted up by the master
+ * @property {boolean} visible
+ * @property {boolean} released    given up: nobody leads
+ * @property {string | null} heir  a released lease may name who shall be next
+ */
+
+/**
+ * A lease as another tab wrote it, or null: the key is open to every script of the origin.
+ * @param {any} value
+ * @returns {Lease | null}
+ */
+export function readLease(value) {
+  if (!value || !Number.isSafeInteger(value.term) || value.term < 0 || typeof value.tab !== 'string') return null;
+  if (!Number.isSafeInteger(value.beat)) return null;
+  const heir = typeof value.heir === 'string' ? value.heir : null;
+  return { term: value.term, tab: value.tab, beat: value.beat, visible: !!value.visible, released: !!value.released, heir };
+}

@@ -1,0 +1,26 @@
+/**
+ * Writing by plain REST.
+ */
+
+/**
+ * @typedef {import('./dom.js').Problem} Problem
+ * @typedef {{ id: number, name: string, value: number | null, mtime: string }} Row
+ */
+
+/**
+ * One request that writes. Never throws: what went wrong comes back as a problem to be shown.
+ * @param {'POST' | 'PATCH' | 'DELETE'} method @param {string} path @param {object} [body]
+ * @returns {Promise<{ row?: Row, problem?: Problem }>}
+ */
+export async function send(method, path, body) {
+  try {
+    const headers = { 'Content-Type': 'application/json' };
+    const response = await fetch(path, body ? { method, headers, body: JSON.stringify(body) } : { method });
+    if (response.status === 204) return {};
+    if (response.ok) return { row: await response.json() };
+    const told = response.headers.get('Content-Type')?.startsWith('application/problem+json');
+    return { problem: told ? await response.json() : { title: `The server answered ${response.status}` } };
+  } catch {
+    return { problem: { title: 'The server does not answer', detail: 'Try again when this tab is live.' } };
+  }
+}

@@ -1,0 +1,72 @@
+/** The release binary, on a free port. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Background } from './processes.js';
+import { until } from './until.js';
+
+const CHECKOUT = new URL('../../../', import.meta.url).pathname;
+const BINARY = join(process.env.CARGO_TARGET_DIR ?? join(CHECKOUT, 'target'), 'release', 'rowcast');
+
+/** The name under which the server is no secure context. */
+export const PLAIN_HOST = 'rowcast.test';
+
+export class Server {
+  #directory = mkdtempSync(join(tmpdir(), 'rowcast-server-'));
+  #databaseUrl;
+  /** @type {Background | null} */
+  #process = null;
+
+  /** @param {string} databaseUrl @param {number} port */
+  constructor(databaseUrl, port) {
+    this.#databaseUrl = databaseUrl;
+    this.port = port;
+  }
+
+  /** @param {string} databaseUrl */
+  static async start(databaseUrl) {
+    const server = new Server(databaseUrl, await freePort());
+    const config = `public_hosts = ["${PLAIN_HOST}"]\n\n[expose]\ntesttype = "rw"\n`;
+    writeFileSync(join(server.#directory, 'rowcast.toml'), config);
+    await server.up();
+    return server;
+  }
+
+  async up() {
+    const environment = { PATH: process.env.PATH, DATABASE_URL: this.#databaseUrl, ROWCAST_PORT: String(this.port) };
+    const child = new Background(BINARY, ['serve'], { cwd: this.#directory, env: environment });
+    this.#process = child;
+    await until('the server to be ready', 20_000, async () => {
+      if (child.gone) throw new Error(child.said);
+      return (await fetch(`http://127.0.0.1:${this.port}/readyz`)).ok;
+    });
+  }
+
+  /** Away, as after a crash. */
+  async down() {
+    await this.#process?.end('SIGKILL');
+  }
+
+  async stop() {
+    await this.#process?.end('SIGTERM');
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** How many polls the server holds open, by its own count. */
+  async pollsOpen() {
+    const text = await (await fetch(`http://127.0.0.1:${this.port}/metrics`)).text();
+    return Number(/^rowcast_polls_open (\d+)$/m.exec(text)?.[1]);
+  }
+}
+
+/** @returns {Promise<number>} */
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
+    });
+  });
+}

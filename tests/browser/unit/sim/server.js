@@ -1,0 +1,254 @@
+/**
+ * The server's side of the protocol, as a model: one history of committed transactions, cursors that
+ * are positions in it, polls that park, one poll a browser. Requests take time and get lost.
+ */
+const HORIZON = 60;
+
+export class SimServer {
+  /** @param {import('./world.js').World} world */
+  constructor(world) {
+    this.world = world;
+    world.server = this;
+    this.up = true;
+    /** Committed transactions; a position is how many of them one has seen. @type {object[][]} */
+    this.history = [];
+    /** @type {Record<string, Map<number, object>>[]} by position */
+    this.states = [{}];
+    this.oldest = 0;
+    /** @type {Set<Poll>} */
+    this.parked = new Set();
+    /** @type {Map<string, number>} */
+    this.terms = new Map();
+    this.nextId = 1;
+    this.polls = 0;
+    this.unknown = new Set();
+  }
+
+  get position() {
+    return this.history.length;
+  }
+
+  /**
+   * Commits one transaction; an empty one is another's, on tables that nobody watches.
+   * @param {{ table: string, op: 'insert' | 'update' | 'delete' | 'truncate', id?: number, row?: object }[]} changes
+   */
+  commit(changes) {
+    const state = { ...this.states[this.position] };
+    for (const change of changes) {
+      const rows = new Map(change.op === 'truncate' ? [] : state[change.table]);
+      change.old = rows.get(change.id) ?? null;
+      if (change.op === 'delete') rows.delete(change.id);
+      else if (change.op !== 'truncate') rows.set(change.id, change.row);
+      state[change.table] = rows;
+    }
+    this.history.push(changes);
+    for (const change of changes) change.position = this.position;
+    this.states.push(state);
+    this.oldest = Math.max(this.oldest, this.position - HORIZON);
+    for (const poll of [...this.parked]) this.tryAnswer(poll);
+  }
+
+  insert(table, row) {
+    const id = this.nextId++;
+    this.commit([{ table, op: 'insert', id, row: { id, ...row } }]);
+  }
+
+  /** The rows of a table as a position sees them. @returns {Map<number, object>} */
+  state(table, position = this.position) {
+    return this.states[position][table] ?? new Map();
+  }
+
+  setUp(up) {
+    this.up = up;
+    if (up) return;
+    for (const poll of [...this.parked]) this.unpark(poll).exchange.break();
+    this.terms.clear();
+  }
+
+  fetch(process, url, init) {
+    const exchange = new Exchange(this.world, process, init.signal);
+    exchange.toServer(() => {
+      if (!this.up) return exchange.break();
+      if (url.endsWith('/notify')) this.notify(exchange, JSON.parse(init.body));
+      else this.list(exchange, url);
+    });
+    return exchange.promise;
+  }
+
+  list(exchange, url) {
+    const [, table, query] = /\/api\/([^?]*)\??(.*)$/.exec(url) ?? [];
+    if (this.unknown.has(table)) return exchange.problem(404, 'not-found');
+    const where = Object.fromEntries(query.split('&').filter(Boolean).map((term) => term.split('=eq.')));
+    const rows = [...this.state(table).values()].filter((row) => matches(row, where)).sort((a, b) => a.id - b.id);
+    const headers = { 'Rowcast-Cursor': cursor(this.position), 'Rowcast-Key': 'id' };
+    exchange.head(200, headers);
+    exchange.finish(JSON.stringify(rows));
+  }
+
+  notify(exchange, request) {
+    const { browser, term, subscriptions } = request;
+    const bad = subscriptions.find(({ table }) => this.unknown.has(table));
+    if (bad) return exchange.problem(404, 'not-found');
+    if (browser) {
+      if (term < (this.terms.get(browser) ?? 0)) return exchange.problem(409, 'superseded');
+      this.terms.set(browser, term);
+      for (const other of [...this.parked]) {
+        if (other.request.browser === browser) this.supersede(other);
+      }
+    }
+    const poll = { exchange, request, from: subscriptions.map(({ since }) => (since === 'now' ? this.position : Number(since.slice(1)))) };
+    this.polls += 1;
+    if (request.heartbeat) exchange.head(200, {});
+    this.parked.add(poll);
+    exchange.onEnd = () => this.unpark(poll);
+    this.tryAnswer(poll);
+    if (this.parked.has(poll)) this.park(poll);
+  }
+
+  park(poll) {
+    const { exchange, request } = poll;
+    poll.timer = this.world.after(request.wait * 1000, () => this.answer(poll, []));
+    const beat = () => {
+      if (!this.parked.has(poll)) return;
+      exchange.chunk(' ');
+      this.world.after(request.heartbeat * 1000, beat);
+    };
+    if (request.heartbeat) this.world.after(request.heartbeat * 1000, beat);
+  }
+
+  supersede(poll) {
+    this.unpark(poll);
+    if (poll.request.heartbeat) poll.exchange.finish(JSON.stringify({ problem: { type: 'urn:rowcast:superseded', title: 'superseded', status: 409 } }));
+    else poll.exchange.problem(409, 'superseded');
+  }
+
+  tryAnswer(poll) {
+    const answers = poll.request.subscriptions.flatMap((subscription, n) => this.tell(subscription, poll.from[n]));
+    if (answers.length > 0) this.answer(poll, answers);
+  }
+
+  tell({ id, table, where = {} }, from) {
+    if (from < this.oldest) return [{ id, reset: true }];
+    const mine = this.history.slice(from).flat().filter((change) => change.table === table);
+    if (mine.some(({ op }) => op === 'truncate')) return [{ id, reset: true }];
+    const changes = mine.flatMap(({ op, id: key, row, old, position }) => {
+      const now = row && matches(row, where);
+      const before = old && matches(old, where);
+      if (op !== 'delete' && !now && !before) return [];
+      if (op === 'delete' && !before) return [];
+      return [{ op, key: [key], old, new: row ?? null, mtime: String(position), ...(row && !now && { leaves: true }) }];
+    });
+    return changes.length > 0 ? [{ id, changes }] : [];
+  }
+
+  answer(poll, answers) {
+    if (!this.parked.has(poll)) return;
+    this.unpark(poll);
+    if (!poll.request.heartbeat) poll.exchange.head(200, {});
+    poll.exchange.finish(JSON.stringify({ cursor: cursor(this.position), answers }));
+  }
+
+  unpark(poll) {
+    this.world.cancel(poll.timer);
+    this.parked.delete(poll);
+    return poll;
+  }
+}
+
+/** @param {number} position */
+export function cursor(position) {
+  return `c${position}`;
+}
+
+function matches(row, where) {
+  return Object.entries(where).every(([column, value]) => String(row[column]) === String(value));
+}
+
+/** One request on its connection. Nothing overtakes anything on it. */
+class Exchange {
+  constructor(world, process, signal) {
+    this.world = world;
+    this.process = process;
+    this.arriveAt = 0;
+    this.chunks = [];
+    this.ended = false;
+    this.onEnd = () => {};
+    this.promise = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
+    const end = () => this.end(new Error('AbortError'));
+    process.ends.add(end);
+    signal?.addEventListener('abort', end);
+    if (signal?.aborted) end();
+  }
+
+  toServer(task) {
+    this.world.after(this.world.random.between(0.3, 15), () => this.ended || task());
+  }
+
+  toPage(task) {
+    this.arriveAt = Math.max(this.arriveAt, this.world.now + this.world.random.between(0.3, 10));
+    this.world.at(this.arriveAt, () => this.ended || this.process.run(() => this.ended || task()));
+  }
+
+  head(status, headers) {
+    this.toPage(() =>
+      this.resolve({
+        ok: status < 400,
+        status,
+        statusText: '',
+        headers: { get: (name) => headers[name] ?? null },
+        body: { getReader: () => ({ read: () => this.read() }) },
+        text: () => this.text(),
+      }),
+    );
+  }
+
+  chunk(text) {
+    this.toPage(() => this.push({ done: false, value: new TextEncoder().encode(text) }));
+  }
+
+  finish(text) {
+    this.chunk(text);
+    this.toPage(() => this.push({ done: true }));
+  }
+
+  problem(status, kind) {
+    this.head(status, {});
+    this.finish(JSON.stringify({ type: `urn:rowcast:${kind}`, title: kind, status }));
+  }
+
+  break() {
+    this.toPage(() => this.end(new TypeError('Failed to fetch')));
+  }
+
+  push(item) {
+    if (this.waiter) this.waiter.resolve(item);
+    else this.chunks.push(item);
+    this.waiter = null;
+  }
+
+  read() {
+    if (this.chunks.length > 0) return Promise.resolve(this.chunks.shift());
+    if (this.ended) return Promise.reject(this.ended);
+    return new Promise((resolve, reject) => (this.waiter = { resolve, reject }));
+  }
+
+  async text() {
+    let text = '';
+    for (;;) {
+      const { done, value } = await this.read();
+      if (done) return text;
+      text += new TextDecoder().decode(value);
+    }
+  }
+
+  end(error) {
+    if (this.ended) return;
+    this.ended = error;
+    if (this.process.life !== 'dead') {
+      this.reject(error);
+      this.waiter?.reject(error);
+    }
+    // The server notices a connection that ends after a moment.
+    this.world.after(this.world.random.between(0.3, 10), () => this.onEnd());
+  }
+}
