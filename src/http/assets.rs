@@ -7,7 +7,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATC
 use hyper::http::request::Parts;
 use rust_embed::RustEmbed;
 
-use super::{Response, full, router};
+use super::{Response, full, problem};
 use crate::error::{Error, Result};
 
 /// In the binary, but read from the checkout in a debug build, so that a script can be edited while that runs.
@@ -19,7 +19,7 @@ struct Files;
 /// Answers with the file of that very name: a path is looked up as it was sent, never decoded or resolved.
 pub fn handle(head: &Parts) -> Result<Response> {
     if ![Method::GET, Method::HEAD].contains(&head.method) {
-        return Ok(router::not_allowed(&head.method, "GET, HEAD"));
+        return Ok(problem::not_allowed(&head.method, "GET, HEAD"));
     }
     let path = head.uri.path();
     let name = path.strip_prefix("/static/").filter(|name| name.split('/').all(is_plain));

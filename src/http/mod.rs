@@ -1,5 +1,6 @@
 //! The HTTP side: the only room that parses requests and serialises answers.
 
+pub mod answer;
 pub mod assets;
 pub mod body;
 pub mod encode;

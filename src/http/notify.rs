@@ -14,18 +14,13 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::poll_body::PollBody;
-use super::{App, Response, encode, fields, full, problem, stream};
-use crate::batch::BatchLimits;
+use super::{App, Response, answer, encode, fields, full, problem, stream};
 use crate::cursor::Cursor;
-use crate::db::log;
 use crate::error::{Error, Result};
 use crate::filter::{Wanted, parse_operand};
-use crate::hub::{Answer, BrowserId, Open, Outcome, Poll, Seat, Since, Subscription, cursors};
+use crate::hub::{Answer, BrowserId, Open, Poll, Seat, Since, Subscription};
 
 const JSON: &str = "application/json";
-
-/// The SQLSTATE of a statement that took longer than it may.
-const QUERY_CANCELED: &str = "57014";
 
 /// How long a poll waits for news: unless it says, and at most.
 const WAIT_SECONDS: (u64, u64) = (30, 120);
@@ -78,10 +73,10 @@ pub async fn post(app: Arc<App>, body: Bytes) -> Result<Response> {
     let poll = resolve(&app, request.subscriptions).await?;
     let waiting = Waiting { poll, wait, seat, _open: open };
     match heartbeat {
-        None => Ok(json_response(&*answer(&app, waiting).await?)),
+        None => Ok(json_response(&*wait_for(&app, waiting).await?)),
         Some(every) => {
             let answered = async move {
-                match answer(&app, waiting).await {
+                match wait_for(&app, waiting).await {
                     Ok(answer) => encode::body(&answer),
                     Err(error) => {
                         problem::log(&Method::POST, "/notify", &error);
@@ -129,7 +124,7 @@ pub async fn get(app: Arc<App>, head: &Parts) -> Result<Response> {
         return Ok(stream::response(app, poll, open));
     }
     let asked_since = poll.since[0].clone();
-    let answer = answer(&app, Waiting { poll, wait, seat: None, _open: open }).await?;
+    let answer = wait_for(&app, Waiting { poll, wait, seat: None, _open: open }).await?;
     let mut response = json_response(&answer);
     // An answer that moves the cursor on is as right a minute later; one that does not would be a loop.
     if matches!(asked_since, Since::Cursor(since) if since != answer.cursor) && answer.retry_after.is_none() {
@@ -139,10 +134,10 @@ pub async fn get(app: Arc<App>, head: &Parts) -> Result<Response> {
     Ok(response)
 }
 
-/// Waits for a poll's answer: from the hub, or, for cursors that the ring no longer reaches back to, from the log.
-async fn answer(app: &App, mut waiting: Waiting) -> Result<Arc<Answer>> {
+/// Waits for a poll's answer, or for a newer poll that takes its seat.
+async fn wait_for(app: &App, mut waiting: Waiting) -> Result<Arc<Answer>> {
     let deadline = Instant::now() + waiting.wait;
-    let answered = answer_poll(app, &waiting.poll, deadline);
+    let answered = answer::by(app, &waiting.poll, deadline);
     match &mut waiting.seat {
         None => answered.await,
         // Whichever is dropped leaves nothing behind: the client keeps its cursor.
@@ -151,29 +146,6 @@ async fn answer(app: &App, mut waiting: Waiting) -> Result<Arc<Answer>> {
             superseded = seat.taken() => Err(superseded),
         },
     }
-}
-
-/// One poll's answer, by the deadline.
-pub async fn answer_poll(app: &App, poll: &Poll, deadline: Instant) -> Result<Arc<Answer>> {
-    let (to, places) = match app.hub.wait(poll.clone(), deadline).await? {
-        Outcome::Answered(answer) => return Ok(answer),
-        Outcome::Behind { to, places } => (to, places),
-    };
-    let behind = || cursors(poll).filter(|(place, _)| places.contains(place)).map(|(_, cursor)| &cursor.snapshot);
-    let snapshot = behind().skip(1).fold(behind().next().cloned().unwrap_or_else(|| to.snapshot.clone()), |met, next| met.meet(next));
-    let from = Arc::new(Cursor { epoch: to.epoch, snapshot });
-    let catalog = app.catalog.borrow().clone();
-    let limits = BatchLimits { rows: app.config.tail.batch_rows, bytes: app.config.tail.batch_bytes };
-    let end = to.clone();
-    let (begin, read_to) = (from.clone(), end.clone());
-    let read = match app.database.run(move |session| log::catch_up(session, begin, read_to, &catalog, limits)).await {
-        // More than can be read in time: reading anew is quicker, and trying again would end the same way.
-        Err(error) if error.code.as_deref() == Some(QUERY_CANCELED) => log::CaughtUp::nothing(from, end),
-        read => read?,
-    };
-    let lost = |cursor: &Cursor| read.horizon.as_ref().is_none_or(|horizon| !cursor.snapshot.includes(horizon));
-    let lost: Vec<usize> = cursors(poll).filter(|(place, cursor)| places.contains(place) && lost(cursor)).map(|(place, _)| place).collect();
-    Ok(Arc::new(app.hub.answer_behind(poll, &to, &read.batch, &places, &lost)))
 }
 
 async fn resolve(app: &App, wanted: Vec<WantedSubscription>) -> Result<Poll> {

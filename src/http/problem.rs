@@ -1,7 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
 use hyper::Method;
-use hyper::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CACHE_CONTROL, HeaderValue, RETRY_AFTER};
 use serde_json::{Map, Value};
 
 use super::{Response, full};
@@ -47,6 +47,14 @@ pub fn response(error: &Error) -> Response {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
+    response
+}
+
+/// 405, and what is allowed.
+pub fn not_allowed(method: &Method, allowed: &'static str) -> Response {
+    let error = Error::new(Kind::MethodNotAllowed, format!("{method} is not allowed here: {allowed} is"));
+    let mut response = response(&error);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }
 

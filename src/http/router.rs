@@ -4,12 +4,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 
 use super::{App, Response, assets, body, guard, health, notify, page, problem, rows};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// Answers one request. Failures become problem+json.
 pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::Result<Response, Infallible> {
@@ -57,16 +57,8 @@ async fn route(app: Arc<App>, head: Parts, incoming: Incoming) -> Result<Respons
         ("/healthz", &Method::GET | &Method::HEAD) => Ok(health::healthz()),
         ("/readyz", &Method::GET | &Method::HEAD) => Ok(health::readyz(&app).await),
         ("/metrics", &Method::GET | &Method::HEAD) => Ok(health::metrics(&app)),
-        ("/notify", _) => Ok(not_allowed(&head.method, "GET, POST")),
-        ("/" | "/healthz" | "/readyz" | "/metrics", _) => Ok(not_allowed(&head.method, "GET, HEAD")),
+        ("/notify", _) => Ok(problem::not_allowed(&head.method, "GET, POST")),
+        ("/" | "/healthz" | "/readyz" | "/metrics", _) => Ok(problem::not_allowed(&head.method, "GET, HEAD")),
         _ => Err(Error::not_found(format!("there is nothing at {path}: tables are under /api/, changes at /notify"))),
     }
-}
-
-/// 405, and what is allowed.
-pub fn not_allowed(method: &Method, allowed: &'static str) -> Response {
-    let error = Error::new(Kind::MethodNotAllowed, format!("{method} is not allowed here: {allowed} is"));
-    let mut response = problem::response(&error);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
-    response
 }

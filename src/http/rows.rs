@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::body::{self, Blank};
 use super::shared::ListBody;
-use super::{App, Response, fields, full, router};
+use super::{App, Response, fields, full, problem};
 use crate::catalog::Table;
 use crate::config::Access;
 use crate::db::rows::{self, Created, Selection, Values};
@@ -58,7 +58,7 @@ pub async fn handle(app: &App, head: Parts, incoming: Incoming) -> Result<Respon
             app.database.run(move |session| rows::delete(session, &table, &key)).await?;
             Ok(without_body())
         }
-        (method, _) => Ok(router::not_allowed(method, allowed)),
+        (method, _) => Ok(problem::not_allowed(method, allowed)),
     }
 }
 

@@ -12,8 +12,7 @@ use hyper::body::Frame;
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use tokio::time::Instant;
 
-use super::notify::answer_poll;
-use super::{App, Response, encode, full};
+use super::{App, Response, answer, encode, full};
 use crate::hub::{Open, Poll, Since};
 
 /// A comment this often tells both ends that the other is there.
@@ -44,7 +43,7 @@ pub fn response(app: Arc<App>, poll: Poll, open: Open) -> Response {
 }
 
 async fn next(state: &mut State) -> Bytes {
-    match answer_poll(&state.app, &state.poll, Instant::now() + HEARTBEAT).await {
+    match answer::by(&state.app, &state.poll, Instant::now() + HEARTBEAT).await {
         Ok(answer) => {
             state.poll.since = vec![Since::Cursor(answer.cursor.clone())];
             if let Some(retry_after) = answer.retry_after {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::parked::Subscription;
+use super::subscription::Subscription;
 use crate::change::{Batch, Change};
 use crate::cursor::Cursor;
 
@@ -60,7 +60,7 @@ pub fn told_since<'a>(
             if change.relation != subscription.relation || since.snapshot.sees(change.xid) {
                 continue;
             }
-            if let Some(leaves) = concerns(subscription, change) {
+            if let Some(leaves) = subscription.concerned(change) {
                 bytes += size(change);
                 if bytes > limit_bytes {
                     return Some(Told::Reset);
@@ -70,19 +70,6 @@ pub fn told_since<'a>(
         }
     }
     (!changes.is_empty()).then_some(Told::Changes(changes))
-}
-
-/// Whether a change concerns a subscription's filter, by its old row or its new one; and if so, whether it leaves it.
-pub fn concerns(subscription: &Subscription, change: &Change) -> Option<bool> {
-    if subscription.filter.is_empty() {
-        return Some(false);
-    }
-    let matches = |image: &Option<crate::change::Image>| image.as_ref().is_some_and(|image| subscription.filter.matches(&image.columns()));
-    match (matches(&change.old), matches(&change.new)) {
-        (_, true) => Some(false),
-        (true, false) => Some(change.new.is_some()),
-        (false, false) => None,
-    }
 }
 
 /// What a change takes of an answer, in bytes.

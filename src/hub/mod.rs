@@ -8,6 +8,7 @@ mod browsers;
 mod freshness;
 mod parked;
 mod ring;
+mod subscription;
 mod wait;
 
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 pub use answer::{Answer, SubscriptionAnswer, Told};
 pub use browsers::{BrowserId, Seat};
 pub use freshness::Ticket;
-pub use parked::Subscription;
+pub use subscription::Subscription;
 pub use wait::{Outcome, Poll, Since, cursors};
 
 use browsers::Browsers;

@@ -12,19 +12,11 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
-use super::answer::{Answer, Gathered, Told, concerns, in_poll_order, size};
+use super::answer::{Answer, Gathered, Told, in_poll_order, size};
+use super::subscription::Subscription;
 use crate::change::{Batch, Change, Image, Relation};
 use crate::cursor::Cursor;
 use crate::filter::Filter;
-
-/// What a poll wants to know of: a table's changes, those that concern a filter.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Subscription {
-    /// The name that the poll gave it.
-    pub id: Arc<str>,
-    pub relation: Relation,
-    pub filter: Filter,
-}
 
 /// A group's number; a place in it is `(GroupId, usize)`, the second being the subscription's.
 type GroupId = u64;
@@ -118,7 +110,7 @@ impl Parked {
             let Some(watchers) = self.index.get(&change.relation) else { continue };
             for (group, place) in watchers.concerned(change) {
                 let Some(subscription) = self.groups.get(&group).and_then(|group| group.subscriptions.get(place)) else { continue };
-                let Some(leaves) = concerns(subscription, change) else { continue };
+                let Some(leaves) = subscription.concerned(change) else { continue };
                 let told = concerned.entry(group).or_default().entry(place).or_insert_with(|| Told::Changes(Vec::new()));
                 let bytes = sizes.entry((group, place)).or_default();
                 *bytes += size(change);

@@ -56,6 +56,16 @@ async fn answered(hub: &Hub, poll: &Poll) -> Arc<Answer> {
     }
 }
 
+/// A poll that has been parked by now.
+async fn parked(hub: &Arc<Hub>, poll: Poll) -> tokio::task::JoinHandle<Arc<Answer>> {
+    let (waiting, before) = (hub.clone(), hub.lock().parked.len());
+    let task = tokio::spawn(async move { answered(&waiting, &poll).await });
+    while hub.lock().parked.len() == before {
+        tokio::task::yield_now().await;
+    }
+    task
+}
+
 fn xids(answer: &Answer) -> Vec<u64> {
     match answer.answers.first().map(|one| &one.told) {
         Some(Told::Changes(changes)) => changes.iter().map(|(change, _)| change.xid).collect(),
@@ -141,13 +151,7 @@ async fn a_parked_poll_is_woken_by_what_concerns_it_and_by_nothing_else() {
     let hub = hub(1 << 20);
     let (first, second, third) = (cursor(10, &[]), cursor(11, &[]), cursor(12, &[]));
     hub.restart(first.clone());
-    let waiting = {
-        let (hub, first) = (hub.clone(), first.clone());
-        tokio::spawn(async move { answered(&hub, &poll(Some(5), &first)).await })
-    };
-    while hub.lock().parked.len() == 0 {
-        tokio::task::yield_now().await;
-    }
+    let waiting = parked(&hub, poll(Some(5), &first)).await;
     hub.publish(batch(&first, &second, vec![insert(10, 4)]));
     assert_eq!(hub.lock().parked.len(), 1, "woken by a row that it does not follow");
     hub.publish(batch(&second, &third, vec![insert(11, 5)]));
@@ -160,14 +164,8 @@ async fn equal_polls_share_one_answer() {
     let hub = hub(1 << 20);
     let (first, second) = (cursor(10, &[]), cursor(11, &[]));
     hub.restart(first.clone());
-    let wait = || {
-        let (hub, first) = (hub.clone(), first.clone());
-        tokio::spawn(async move { answered(&hub, &poll(None, &first)).await })
-    };
-    let (one, other) = (wait(), wait());
-    while hub.lock().parked.len() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let one = parked(&hub, poll(None, &first)).await;
+    let other = parked(&hub, poll(None, &first)).await;
     hub.publish(batch(&first, &second, vec![insert(10, 4)]));
     assert!(Arc::ptr_eq(&one.await.unwrap(), &other.await.unwrap()));
 }
@@ -177,13 +175,7 @@ async fn a_poll_that_is_dropped_frees_its_place() {
     let hub = hub(1 << 20);
     let first = cursor(10, &[]);
     hub.restart(first.clone());
-    let waiting = {
-        let (hub, first) = (hub.clone(), first.clone());
-        tokio::spawn(async move { answered(&hub, &poll(Some(5), &first)).await })
-    };
-    while hub.lock().parked.len() == 0 {
-        tokio::task::yield_now().await;
-    }
+    let waiting = parked(&hub, poll(Some(5), &first)).await;
     waiting.abort();
     _ = waiting.await;
     assert_eq!(hub.lock().parked.len(), 0);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Gathered, Told, in_poll_order, told_since};
-use super::parked::{Spot, Subscription};
+use super::parked::Spot;
+use super::subscription::Subscription;
 use super::{Hub, State};
 use crate::change::Batch;
 use crate::cursor::Cursor;
