@@ -27,4 +27,6 @@ create table if not exists rowcast.watched (
   mtime_added   boolean  not null,  -- watch() added the column, so unwatch() drops it
   default_added boolean  not null   -- watch() gave an existing mtime column its default, so unwatch() takes it back
 );
+-- What the table looked like when a server last looked: see note_shapes().
+alter table rowcast.watched add column if not exists shape text;
 comment on table rowcast.watched is 'Tables that rowcast.watch() has been run on, and what it added to them';

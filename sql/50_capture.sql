@@ -4,8 +4,8 @@
 -- EXCEPTION block. So a writer fails through us only where the database itself fails, and SERIALIZABLE writers
 -- do not conflict over the log.
 
--- AFTER each row, and AFTER TRUNCATE: appends the change, then rings if somebody sleeps. Argument 0 is the table's
--- bulk_rows, and argument 1 the name of its counter.
+-- AFTER each row, and AFTER TRUNCATE: appends the change, then rings if somebody sleeps. The argument is the table's
+-- bulk_rows.
 --
 -- The counter is the number of changes that this transaction has logged for the table, kept in a setting that is
 -- local to it: it ends with the transaction, and ROLLBACK TO takes it back together with the rows it counted. The
@@ -27,14 +27,18 @@ set bytea_output = 'hex'
 set extra_float_digits = 1
 as $$
 declare
-  counted integer := coalesce(nullif(current_setting(tg_argv[1], true), '')::integer, 0);
+  -- By the oid of this moment: one that was written down would be another table's after a dump and restore.
+  counter constant text := 'rowcast.rows_' || tg_relid;
+  counted integer := coalesce(nullif(current_setting(counter, true), '')::integer, 0);
   bulk_rows constant integer := tg_argv[0]::integer;
 begin
   if counted > bulk_rows then
     return null;
   end if;
-  perform set_config(tg_argv[1], (counted + 1)::text, true);
-  if counted = bulk_rows or tg_op = 'TRUNCATE' then
+  perform set_config(counter, (counted + 1)::text, true);
+  -- Rendering a row that expands past 1 GB would fail the writer, and one far below that nobody wants in a poll.
+  if counted = bulk_rows or tg_op = 'TRUNCATE'
+     or coalesce(pg_column_size(old), 0) + coalesce(pg_column_size(new), 0) > 8388608 then
     insert into rowcast.change (relation, op) values (tg_relid, 'R');
   else
     insert into rowcast.change (relation, op, old, new)

@@ -35,8 +35,12 @@ begin
     return false;
   end if;
   delete from rowcast.mark m where m.taken_at <= clock_timestamp() - keep;
-  update rowcast.horizon set snapshot = next;
-  return exists (select from rowcast.change c where c.xid < pg_snapshot_xmax(next) and pg_visible_in_snapshot(c.xid, next));
+  -- Never back: with a clock that was set back, the mark that seems newest may be an old one.
+  update rowcast.horizon h set snapshot = next
+    where pg_snapshot_xmax(next) >= pg_snapshot_xmax(h.snapshot)
+      and not exists (select from pg_snapshot_xip(next) as running (xid) where pg_visible_in_snapshot(running.xid, h.snapshot));
+  return exists (select from rowcast.change c, rowcast.horizon h
+    where c.xid < pg_snapshot_xmax(h.snapshot) and pg_visible_in_snapshot(c.xid, h.snapshot));
 end
 $$;
 

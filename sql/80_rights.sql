@@ -15,7 +15,9 @@ begin
   if not exists (select from pg_roles where rolname = 'rowcast_capture') then
     create role rowcast_capture nologin;
   end if;
-  if not pg_has_role(current_user, 'rowcast_capture', 'member') then
+  -- From 16 on, who makes a role is a member of it that may not yet act as it.
+  if not pg_has_role(current_user, 'rowcast_capture',
+                     case when current_setting('server_version_num')::integer >= 160000 then 'set' else 'member' end) then
     execute format('grant rowcast_capture to %I', current_user);
   end if;
   -- To be given a function a role must be able to create in its schema, for as long as that takes.
@@ -28,3 +30,6 @@ exception when insufficient_privilege then
     using hint = 'A role with CREATEROLE can run: create role rowcast_capture nologin; grant rowcast_capture to ' || quote_ident(current_user) || '; then install again.';
 end
 $$;
+
+-- What comes after in the same transaction has something to say again.
+set local client_min_messages to default;

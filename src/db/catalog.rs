@@ -10,14 +10,16 @@ use crate::config::Access;
 
 /// One row a column of every table that is one of the names in $1, those of public without a schema.
 ///
-/// `sql_name` is quoted by the database. `watched` is whether our capture trigger is on the table and enabled.
+/// `readable` and `row_security` are about the server's own role: the log holds every row, so what a list would not show
+/// must not be followed. `sql_name` is quoted by the database. `watched` is whether our capture trigger is on the table and enabled.
 pub const QUERY: &str = r#"
 select c.oid, e.name, format('%I.%I', n.nspname, c.relname) as sql_name, a.attname::text as column_name,
        format_type(a.atttypid, a.atttypmod) as type_name,
        a.attgenerated = '' and a.attidentity <> 'a' as writable,
        array_position(k.indkey::int2[], a.attnum) as key_place,
        exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgenabled in ('O', 'A')
-                 and t.tgfoid = to_regprocedure('rowcast.capture()')) as watched
+                 and t.tgfoid = to_regprocedure('rowcast.capture()')) as watched,
+       has_table_privilege(c.oid, 'select') as readable, row_security_active(c.oid) as row_security
 from unnest($1::text[]) as e (name)
 join pg_namespace n on n.nspname = case when strpos(e.name, '.') = 0 then 'public' else split_part(e.name, '.', 1) end
 join pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p')
@@ -34,6 +36,7 @@ pub fn catalog(expose: &BTreeMap<String, Access>, rows: &[Row]) -> Catalog {
         table: Table,
         key: Vec<(i32, usize)>,
         watched: bool,
+        hidden: Option<&'static str>,
     }
     let mut found: HashMap<Relation, Found> = HashMap::new();
     for row in rows {
@@ -50,6 +53,11 @@ pub fn catalog(expose: &BTreeMap<String, Access>, rows: &[Row]) -> Catalog {
             },
             key: Vec::new(),
             watched: row.get("watched"),
+            hidden: if !row.get::<_, bool>("readable") {
+                Some("the server's role may not select from it")
+            } else {
+                row.get::<_, bool>("row_security").then_some("row security hides some of its rows from the server's role")
+            },
         });
         if let Some(place) = row.get::<_, Option<i32>>("key_place") {
             entry.key.push((place, entry.table.columns.len()));
@@ -65,6 +73,8 @@ pub fn catalog(expose: &BTreeMap<String, Access>, rows: &[Row]) -> Catalog {
     for mut one in found.into_values() {
         if !one.watched {
             missing.push(format!("the exposed table {0} is not watched: run rowcast watch '{0}'", one.table.exposed_name));
+        } else if let Some(why) = one.hidden {
+            missing.push(format!("the exposed table {} is not served: {why}", one.table.exposed_name));
         } else if one.key.is_empty() {
             missing.push(format!("the exposed table {} has no primary key", one.table.exposed_name));
         } else {

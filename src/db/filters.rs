@@ -43,7 +43,9 @@ impl Printed {
                 })
                 .await?;
             for (name, text, type_name, value) in answers {
-                self.remember(type_name, value, &text);
+                if keeps_its_meaning(&type_name, &value) {
+                    self.remember(type_name, value, &text);
+                }
                 printed.insert(name, text);
             }
         }
@@ -65,6 +67,11 @@ impl Printed {
         }
         remembered.insert((type_name, value), text.to_owned());
     }
+}
+
+/// `today` and `now` are other values tomorrow.
+fn keeps_its_meaning(type_name: &str, value: &str) -> bool {
+    !(type_name.starts_with("date") || type_name.starts_with("time")) || value.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// What the error says of a column that is not there.

@@ -39,6 +39,10 @@ pub const BEGIN_EPOCH: &str = "select rowcast.begin_epoch()";
 /// The horizon of an epoch ($1), as text; no row if the epoch is over.
 pub const HORIZON: &str = "select h.snapshot::text from rowcast.horizon h where h.epoch = $1";
 
+/// How many changes there are of transactions from $1 on, counted up to $2.
+pub const BACKLOG: &str =
+    "select count(*) from (select from rowcast.change c where c.xid >= cast($1::text as xid8) limit $2::bigint) as newer";
+
 /// The parameters of [`READ`] for what a snapshot has not seen.
 pub fn read_parameters(seen: &Snapshot) -> (String, Vec<String>) {
     (seen.xmax().to_string(), seen.in_progress().iter().map(u64::to_string).collect())

@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 /// A pooled connection, and what it remembers of its database.
 pub struct Session {
     client: Client,
+    /// The database's own default of transaction isolation, which writes run at.
+    pub default_isolation: String,
     /// The epoch's random id and the epoch, so that the cluster's control file is not read for every list.
     pub epoch: Option<(String, i64)>,
 }
@@ -31,10 +33,10 @@ impl DerefMut for Session {
 }
 
 /// The text of rows must be the same in lists, filters and the log, whose trigger pins the same settings. One worker
-/// a statement, so that a list comes in its order.
+/// a statement, so that a list comes in its order. READ COMMITTED, for a SERIALIZABLE read of ours would make writers fail.
 const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'iso_8601'; \
     set bytea_output = 'hex'; set extra_float_digits = 1; set max_parallel_workers_per_gather = 0; \
-    set search_path = pg_catalog, pg_temp";
+    set search_path = pg_catalog, pg_temp; set default_transaction_isolation = 'read committed'";
 
 pub struct Manager {
     inner: PostgresConnectionManager<NoTls>,
@@ -47,11 +49,12 @@ impl ManageConnection for Manager {
 
     fn connect(&self) -> std::result::Result<Session, postgres::Error> {
         let mut client = self.inner.connect()?;
+        let default_isolation = client.query_one("show default_transaction_isolation", &[])?.get(0);
         let milliseconds = self.statement_timeout.as_millis();
         client.batch_execute(&format!(
             "{SETTINGS}; set statement_timeout = {milliseconds}; set idle_in_transaction_session_timeout = {milliseconds}"
         ))?;
-        Ok(Session { client, epoch: None })
+        Ok(Session { client, default_isolation, epoch: None })
     }
 
     fn is_valid(&self, session: &mut Session) -> std::result::Result<(), postgres::Error> {

@@ -48,7 +48,7 @@ const PIECE: usize = 500;
 const UNDEFINED_FUNCTION: &str = "42883";
 
 /// Reads a table's rows that match, ordered by key. Without a limit, more rows than `list_rows` are a bad request, and
-/// with one, a limit above it: nothing is cut unseen. More text than `list_bytes` is a bad request too.
+/// with one, a limit above it: nothing is cut unseen. More text than `list_bytes` is too large.
 pub fn list(session: &mut Session, table: &Table, selection: &Selection, limits: &Limits) -> Result<Read> {
     let most = limits.list_rows;
     if let Some(limit) = selection.limit.filter(|&limit| limit > most) {
@@ -165,7 +165,10 @@ impl Rows {
         while let Some(row) = rows.next()? {
             let text: &str = row.try_get(0)?;
             if self.json.len() + text.len() > most_bytes {
-                return Err(Error::bad_request(format!("this is more than {most_bytes} bytes: read it in pieces, with limit and offset")));
+                return Err(Error::new(
+                    Kind::TooLarge,
+                    format!("this is more than {most_bytes} bytes: read it in pieces, with limit and offset"),
+                ));
             }
             if self.count > 0 {
                 self.json.push(',');

@@ -9,7 +9,8 @@ use crate::batch::BatchLimits;
 use crate::cursor::Cursor;
 use crate::db::log;
 use crate::error::Result;
-use crate::hub::{Answer, Outcome, Poll, cursors};
+use crate::filter::Wanted;
+use crate::hub::{Answer, Outcome, Poll, Subscription, cursors};
 
 /// The SQLSTATE of a statement that took longer than it may.
 const QUERY_CANCELED: &str = "57014";
@@ -35,4 +36,11 @@ pub async fn by(app: &App, poll: &Poll, deadline: Instant) -> Result<Arc<Answer>
     let lost = |cursor: &Cursor| read.horizon.as_ref().is_none_or(|horizon| !cursor.snapshot.includes(horizon));
     let lost: Vec<usize> = cursors(poll).filter(|(place, cursor)| places.contains(place) && lost(cursor)).map(|(place, _)| place).collect();
     Ok(Arc::new(app.hub.answer_behind(poll, &to, &read.batch, &places, &lost)))
+}
+
+/// A subscription by the names and values that a request gave: an exposed table, and columns that it has.
+pub async fn subscription(app: &App, id: &str, table: &str, filter: Wanted) -> Result<Subscription> {
+    let table = app.table(table)?;
+    let filter = app.printed.filter(&app.database, &table, filter).await?;
+    Ok(Subscription { id: id.into(), relation: table.relation, filter })
 }

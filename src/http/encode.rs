@@ -47,7 +47,6 @@ fn push_subscription(json: &mut String, one: &SubscriptionAnswer) {
     json.push_str("{\"id\":");
     json.push_str(&Value::from(&*one.id).to_string());
     match &one.told {
-        // A reset reaches many at once: they are asked to come back over a while.
         Told::Reset => json.push_str(",\"reset\":true"),
         Told::Changes(changes) => {
             json.push_str(",\"changes\":[");

@@ -20,7 +20,14 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Checks a request's head before anything else is done with it. An ambiguous head is 400, a stranger's 403.
 pub fn check(head: &Parts, public_hosts: &[String]) -> Result<()> {
     let host = check_host(head, public_hosts)?;
-    if changes_something(&head.method) { check_origin(&head.headers, &host) } else { Ok(()) }
+    if changes_something(&head.method) {
+        check_origin(&head.headers, &host, &["same-origin"])
+    } else if head.uri.path().trim_end_matches('/') == "/notify" {
+        // A foreign page cannot read the answer, but could take up all places. A person may type the address.
+        check_origin(&head.headers, &host, &["same-origin", "none"])
+    } else {
+        Ok(())
+    }
 }
 
 /// The media type of a body, lower-case and without parameters. A missing one, and a charset other than UTF-8, are 415.
@@ -75,12 +82,12 @@ fn check_host(head: &Parts, public_hosts: &[String]) -> Result<Authority> {
 }
 
 /// `Sec-Fetch-Site` decides where it is there, because no page can forge or drop it; else `Origin`.
-fn check_origin(headers: &HeaderMap, host: &Authority) -> Result<()> {
+fn check_origin(headers: &HeaderMap, host: &Authority, good_sites: &[&str]) -> Result<()> {
     let foreign = |what: &str| {
         Error::forbidden(format!("the request comes from another site's page ({what}): only pages of this server may send it"))
     };
     if let Some(site) = single(headers, &SEC_FETCH_SITE)? {
-        return if site == "same-origin" { Ok(()) } else { Err(foreign(&format!("Sec-Fetch-Site: {site}"))) };
+        return if good_sites.contains(&site) { Ok(()) } else { Err(foreign(&format!("Sec-Fetch-Site: {site}"))) };
     }
     match single(headers, &ORIGIN)? {
         Some(origin) if !host.is_of_origin(origin) => Err(foreign(&format!("Origin: {origin}"))),

@@ -118,12 +118,12 @@ pub async fn get(app: Arc<App>, head: &Parts) -> Result<Response> {
     }
     let wait = wait(seconds)?;
     let open = app.hub.enter()?;
-    let subscription = subscription(&app, &table, &table, filter).await?;
-    let poll = Poll { subscriptions: Arc::new([subscription]), since: vec![parse_since(&since)?] };
+    let asked_since = parse_since(&since)?;
+    let subscription = answer::subscription(&app, &table, &table, filter.clone()).await?;
     if events {
-        return Ok(stream::response(app, poll, open));
+        return Ok(stream::response(app, table, filter, asked_since, open));
     }
-    let asked_since = poll.since[0].clone();
+    let poll = Poll { subscriptions: Arc::new([subscription]), since: vec![asked_since.clone()] };
     let answer = wait_for(&app, Waiting { poll, wait, seat: None, _open: open }).await?;
     let mut response = json_response(&answer);
     // An answer that moves the cursor on is as right a minute later; one that does not would be a loop.
@@ -164,15 +164,9 @@ async fn resolve(app: &App, wanted: Vec<WantedSubscription>) -> Result<Poll> {
         }
         let filter = one.filter.into_iter().map(|(column, value)| Ok((column, operand(&value)?))).collect::<Result<Wanted>>()?;
         since.push(parse_since(&one.since)?);
-        subscriptions.push(subscription(app, &one.id, &one.table, filter).await?);
+        subscriptions.push(answer::subscription(app, &one.id, &one.table, filter).await?);
     }
     Ok(Poll { subscriptions: subscriptions.into(), since })
-}
-
-async fn subscription(app: &App, id: &str, table: &str, filter: Wanted) -> Result<Subscription> {
-    let table = app.table(table)?;
-    let filter = app.printed.filter(&app.database, &table, filter).await?;
-    Ok(Subscription { id: id.into(), relation: table.relation, filter })
 }
 
 /// A filter's value as text for the database to cast: numbers keep their digits.

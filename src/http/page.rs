@@ -22,7 +22,8 @@ pub fn hello(app: &App) -> Response {
 
 /// The command line that opens the database. Only told where nobody but this machine's users sees the page.
 fn psql(app: &App) -> Option<String> {
-    if app.config.listen.iter().any(|address| !address.ip().is_loopback()) {
+    // A public name without a public address is a proxy in front of this server.
+    if !app.config.public_hosts.is_empty() || app.config.listen.iter().any(|address| !address.ip().is_loopback()) {
         return None;
     }
     let database = &app.config.database;

@@ -8,26 +8,31 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
+use hyper::Method;
 use hyper::body::Frame;
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use tokio::time::Instant;
 
-use super::{App, Response, answer, encode, full};
-use crate::hub::{Open, Poll, Since};
+use super::{App, Response, answer, encode, full, problem};
+use crate::error::Result;
+use crate::filter::Wanted;
+use crate::hub::{Answer, Open, Poll, Since};
 
 /// A comment this often tells both ends that the other is there.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 struct State {
     app: Arc<App>,
-    poll: Poll,
+    table: String,
+    filter: Wanted,
+    since: Since,
     ended: bool,
     _open: Open,
 }
 
 /// The stream's response. It goes on until the client leaves, the server stops, or an answer fails.
-pub fn response(app: Arc<App>, poll: Poll, open: Open) -> Response {
-    let state = State { app, poll, ended: false, _open: open };
+pub fn response(app: Arc<App>, table: String, filter: Wanted, since: Since, open: Open) -> Response {
+    let state = State { app, table, filter, since, ended: false, _open: open };
     let events = stream::unfold(state, |mut state| async {
         if state.ended {
             return None;
@@ -43,9 +48,9 @@ pub fn response(app: Arc<App>, poll: Poll, open: Open) -> Response {
 }
 
 async fn next(state: &mut State) -> Bytes {
-    match answer::by(&state.app, &state.poll, Instant::now() + HEARTBEAT).await {
+    match next_answer(state).await {
         Ok(answer) => {
-            state.poll.since = vec![Since::Cursor(answer.cursor.clone())];
+            state.since = Since::Cursor(answer.cursor.clone());
             if let Some(retry_after) = answer.retry_after {
                 state.ended = true;
                 return Bytes::from(format!("retry: {}\nid: {}\n\n", retry_after.as_millis(), answer.cursor));
@@ -54,13 +59,25 @@ async fn next(state: &mut State) -> Bytes {
                 // An event without data is not dispatched, but its id is remembered: the browser's cursor moves on too.
                 return Bytes::from(format!("id: {}\n\n", answer.cursor));
             }
-            let body = encode::body(&answer);
-            Bytes::from(format!("id: {}\ndata: {}\n\n", answer.cursor, String::from_utf8_lossy(&body)))
+            Bytes::from(format!("id: {}\ndata: {}\n\n", answer.cursor, one_line(&encode::body(&answer))))
         }
         Err(error) => {
             state.ended = true;
-            let problem = encode::late_problem(&error);
-            Bytes::from(format!("event: problem\ndata: {}\n\n", String::from_utf8_lossy(&problem)))
+            problem::log(&Method::GET, "/notify", &error);
+            Bytes::from(format!("event: problem\ndata: {}\n\n", one_line(&encode::late_problem(&error))))
         }
     }
+}
+
+/// The table is looked up by its name each time: it may have been made anew, or be exposed no longer.
+async fn next_answer(state: &State) -> Result<Arc<Answer>> {
+    let subscription = answer::subscription(&state.app, &state.table, &state.table, state.filter.clone()).await?;
+    let poll = Poll { subscriptions: Arc::new([subscription]), since: vec![state.since.clone()] };
+    answer::by(&state.app, &poll, Instant::now() + HEARTBEAT).await
+}
+
+/// A line break ends an event's line. JSON has none inside of strings, and elsewhere a space means the same; a `json`
+/// column keeps those that it was written with.
+fn one_line(json: &[u8]) -> String {
+    String::from_utf8_lossy(json).replace(['\n', '\r'], " ")
 }

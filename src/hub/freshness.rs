@@ -26,11 +26,20 @@ impl Freshness {
 
     pub fn end(&self, ticket: Ticket) {
         self.alive.store(true, Ordering::Relaxed);
-        self.served.send_replace(ticket.0);
+        self.served.send_if_modified(|served| {
+            let newer = ticket.0 > *served;
+            *served = ticket.0.max(*served);
+            newer
+        });
     }
 
     pub fn lost(&self) {
         self.alive.store(false, Ordering::Relaxed);
+    }
+
+    /// Nobody need wait for a read any more.
+    pub fn close(&self) {
+        self.served.send_replace(u64::MAX);
     }
 
     pub fn alive(&self) -> bool {

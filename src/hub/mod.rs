@@ -142,6 +142,7 @@ impl Hub {
         let answered = state.parked.dismiss_all(&tip, retry_after);
         drop(state);
         answered.send();
+        self.freshness.close();
     }
 
     /// The newest cursor.

@@ -82,13 +82,14 @@ impl Parked {
         (Spot { group, number }, receiver)
     }
 
-    /// Takes a poll out again. Nothing happens if it was answered already.
-    pub fn leave(&mut self, spot: &Spot) {
-        let Some(group) = self.groups.get_mut(&spot.group) else { return };
-        group.waiting.remove(&spot.number);
+    /// Takes a poll out again. False if it is out already: then its answer has been made, and will be sent.
+    pub fn leave(&mut self, spot: &Spot) -> bool {
+        let Some(group) = self.groups.get_mut(&spot.group) else { return false };
+        let was_there = group.waiting.remove(&spot.number).is_some();
         if group.waiting.is_empty() {
             self.close_group(spot.group);
         }
+        was_there
     }
 
     /// How many polls are parked.

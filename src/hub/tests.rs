@@ -159,6 +159,32 @@ async fn a_parked_poll_is_woken_by_what_concerns_it_and_by_nothing_else() {
     assert_eq!(hub.lock().parked.len(), 0);
 }
 
+/// Between the making of an answer and its sending the deadline passes: the tip is past the change already.
+#[tokio::test]
+async fn a_poll_whose_time_is_up_while_its_answer_is_on_the_way_gets_the_answer() {
+    let hub = hub(1 << 20);
+    let (first, second) = (cursor(10, &[]), cursor(11, &[]));
+    hub.restart(first.clone());
+    let waiting = {
+        let (hub, poll) = (hub.clone(), poll(None, &first));
+        tokio::spawn(async move { hub.wait(poll, Instant::now() + Duration::from_millis(50)).await.unwrap() })
+    };
+    while hub.lock().parked.len() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let batch = Arc::new(batch(&first, &second, vec![insert(10, 4)]));
+    let answered = {
+        let mut state = hub.lock();
+        state.ring.push(batch.clone());
+        state.parked.answers_to(&batch, 1 << 20)
+    };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!waiting.is_finished(), "answered past a change that it was not told");
+    answered.send();
+    let Outcome::Answered(answer) = waiting.await.unwrap() else { panic!("behind the ring") };
+    assert_eq!(xids(&answer), [10]);
+}
+
 #[tokio::test]
 async fn equal_polls_share_one_answer() {
     let hub = hub(1 << 20);

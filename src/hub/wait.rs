@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Gathered, Told, in_poll_order, told_since};
@@ -11,7 +12,7 @@ use super::subscription::Subscription;
 use super::{Hub, State};
 use crate::change::Batch;
 use crate::cursor::Cursor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where a subscription goes on from.
 #[derive(Clone, Debug)]
@@ -50,7 +51,7 @@ enum Look {
     },
     /// A cursor is newer than the tip.
     Ahead,
-    Parked(Spot, tokio::sync::oneshot::Receiver<Arc<Answer>>),
+    Parked(Spot, oneshot::Receiver<Arc<Answer>>),
 }
 
 impl Hub {
@@ -81,7 +82,7 @@ impl Hub {
                     self.freshness.read(PATIENCE).await?;
                     fresh = true;
                 }
-                Look::Parked(spot, receiver) => return Ok(Outcome::Answered(self.parked(spot, receiver, deadline).await)),
+                Look::Parked(spot, receiver) => return Ok(Outcome::Answered(self.parked(spot, receiver, deadline).await?)),
             }
         }
     }
@@ -176,14 +177,17 @@ impl Hub {
         Answer::new(to.clone(), in_poll_order(&poll.subscriptions, cursors(poll).filter_map(told).collect()))
     }
 
-    async fn parked(&self, spot: Spot, mut receiver: tokio::sync::oneshot::Receiver<Arc<Answer>>, deadline: Instant) -> Arc<Answer> {
+    async fn parked(&self, spot: Spot, mut receiver: oneshot::Receiver<Arc<Answer>>, deadline: Instant) -> Result<Arc<Answer>> {
         let place = Place { hub: self, spot };
-        if let Ok(Ok(answer)) = timeout_at(deadline, &mut receiver).await {
-            return answer;
+        let never = |_| Error::internal("a poll's answer was made and never sent");
+        match timeout_at(deadline, &mut receiver).await {
+            Ok(answer) => answer.map_err(never),
+            Err(_) => match place.leave() {
+                Some(tip) => Ok(Arc::new(Answer::new(tip, Vec::new()))),
+                // A batch took the poll out at this very moment: the tip is past what the poll has yet to be told.
+                None => receiver.await.map_err(never),
+            },
         }
-        // Taken out and looked at in one step: an answer that was sent before is in the receiver, none is sent after.
-        let tip = place.leave();
-        receiver.try_recv().unwrap_or_else(|_| Arc::new(Answer::new(tip, Vec::new())))
     }
 }
 
@@ -248,11 +252,10 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Leaves, and tells the tip up to which nothing concerned the poll.
-    fn leave(&self) -> Arc<Cursor> {
+    /// Leaves, and tells the tip up to which nothing concerned the poll; None if it was taken out to be answered.
+    fn leave(&self) -> Option<Arc<Cursor>> {
         let mut state = self.hub.lock();
-        state.parked.leave(&self.spot);
-        state.ring.tip().clone()
+        state.parked.leave(&self.spot).then(|| state.ring.tip().clone())
     }
 }
 

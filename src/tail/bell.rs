@@ -9,6 +9,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Tailer;
 use super::session::Session;
 use crate::cursor::Cursor;
@@ -24,16 +26,20 @@ const IDLE_READS: u32 = 12;
 /// holds its shares. Nobody need ring for it.
 const BEDLESS_PAUSE: Duration = Duration::from_millis(20);
 
-/// Awake until nothing has come for a while, then a try to sleep.
-pub async fn turn(tailer: &Tailer, session: &Session, cursor: &mut Arc<Cursor>) -> Result<()> {
+/// Awake until nothing has come for a while, then a try to sleep. Steady writing keeps the tailer awake for ever, so it
+/// also returns at `until`, when there is something else to do.
+pub async fn turn(tailer: &Tailer, session: &Session, cursor: &mut Arc<Cursor>, until: Instant) -> Result<()> {
     let mut idle = 0;
     while idle < IDLE_READS {
+        if Instant::now() >= until {
+            return Ok(());
+        }
         session.discard_bells();
         idle = if tailer.read(session, cursor).await? { 0 } else { idle + 1 };
         tokio::time::sleep(AWAKE_PAUSE).await;
     }
     // A bed, or something to read: whichever comes first.
-    loop {
+    while Instant::now() < until {
         if let Some(bed) = session.take_bed().await? {
             let slept = sleeping(tailer, session, cursor).await;
             // Also after an error: a session that only seems broken must not go on keeping the bed.
@@ -50,13 +56,14 @@ pub async fn turn(tailer: &Tailer, session: &Session, cursor: &mut Arc<Cursor>) 
             return Ok(());
         }
     }
+    Ok(())
 }
 
 /// In bed: reads once more, because a writer may have committed in silence before the bed was taken, then waits for a
 /// bell or the slow timer. What a bell was rung for is read before the bed is left, which spares it a round trip; so is
 /// what a poll needs that has a fresher cursor. Without a change the sleep goes on.
 async fn sleeping(tailer: &Tailer, session: &Session, cursor: &mut Arc<Cursor>) -> Result<()> {
-    let waking = tokio::time::Instant::now() + tailer.config.tail.slow_timer;
+    let waking = Instant::now() + tailer.config.tail.slow_timer;
     loop {
         session.discard_bells();
         if tailer.read(session, cursor).await? {

@@ -101,11 +101,17 @@ impl Tailer {
         pause: &mut Duration,
     ) -> Result<std::convert::Infallible> {
         let session = Session::connect(&self.config).await?;
-        let kept = cursor.as_ref().is_some_and(|cursor| cursor.epoch == session.epoch());
+        session.note_shapes().await?;
+        let kept = match cursor {
+            Some(cursor) if cursor.epoch == session.epoch() => !session.is_far_behind(cursor, self.limits()).await?,
+            _ => false,
+        };
         self.read_catalog(&session, cursor.as_mut().filter(|_| kept)).await?;
         if !kept {
             if cursor.is_some() {
-                tracing::warn!("the database has a new epoch (a crash, a failover or another copy): every subscriber gets a reset");
+                tracing::warn!(
+                    "the database has a new epoch (a crash, a failover or another copy), or too much was missed: every subscriber gets a reset"
+                );
             }
             let start = Arc::new(session.tip().await?);
             self.hub.restart(start.clone());
@@ -122,8 +128,9 @@ impl Tailer {
         loop {
             let catalog_due = tokio::time::Instant::now() + CATALOG_EVERY;
             while tokio::time::Instant::now() < catalog_due {
-                bell::turn(self, &session, cursor).await?;
+                bell::turn(self, &session, cursor, catalog_due).await?;
             }
+            session.note_shapes().await?;
             self.read_catalog(&session, Some(cursor)).await?;
         }
     }
@@ -131,18 +138,21 @@ impl Tailer {
     /// Reads what is new and publishes it. Returns whether there was any change, of an exposed table or not.
     async fn read(&self, session: &Session, cursor: &mut Arc<Cursor>) -> Result<bool> {
         let ticket = self.hub.begin_read();
-        let limits = BatchLimits { rows: self.config.tail.batch_rows, bytes: self.config.tail.batch_bytes };
         let catalog = self.catalog.borrow().clone();
-        let Read { batch, rows, pruned } = session.read(cursor.clone(), &catalog, limits).await?;
+        let Read { batch, rows, lost } = session.read(cursor.clone(), &catalog, self.limits()).await?;
         *cursor = batch.to.clone();
-        if pruned {
-            tracing::warn!("the log was pruned beyond the tailer's cursor: every subscriber gets a reset");
+        if lost {
+            tracing::warn!("the log no longer reaches back to the tailer's cursor: every subscriber gets a reset");
             self.hub.restart(cursor.clone());
         } else {
             self.hub.publish(batch);
         }
         self.hub.end_read(ticket);
         Ok(rows > 0)
+    }
+
+    fn limits(&self) -> BatchLimits {
+        BatchLimits { rows: self.config.tail.batch_rows, bytes: self.config.tail.batch_bytes }
     }
 
     /// Reads the catalog. If it changed, whoever knows a changed table by an older cursor gets a reset: a cursor that sees

@@ -56,8 +56,8 @@ pub struct Read {
     pub batch: Batch,
     /// Rows of the log, of exposed tables or not.
     pub rows: usize,
-    /// The horizon had moved past the cursor: the batch is not all that happened.
-    pub pruned: bool,
+    /// The batch is not all that happened: the horizon had moved past the cursor, or history had gone back behind it.
+    pub lost: bool,
 }
 
 impl Drop for Session {
@@ -128,13 +128,42 @@ impl Session {
             let to = Arc::new(Cursor { epoch: self.epoch, snapshot });
             Ok((builder.finish(from.clone(), to), count))
         };
-        // Both are sent at once and run one after the other, so the horizon is as it was after the read.
+        // Both are sent at once and run one after the other, so the horizon is as it was after the read. Its time is
+        // counted from the end of the read only, which may take long.
         let horizon_parameters = [&self.epoch as &(dyn ToSql + Sync)];
-        let (read, horizon) = tokio::join!(rows, bounded(self.client.query_opt(&self.horizon, &horizon_parameters)));
+        let mut horizon = pin!(self.client.query_opt(&self.horizon, &horizon_parameters));
+        let mut early = None;
+        let mut rows = pin!(rows);
+        let read = loop {
+            tokio::select! {
+                biased;
+                read = &mut rows => break read,
+                outcome = &mut horizon, if early.is_none() => early = Some(outcome),
+            }
+        };
         let (batch, rows) = read?;
-        let horizon = horizon?.ok_or_else(|| Error::unavailable("the database began a new epoch", Duration::ZERO))?;
-        let pruned = !from.snapshot.includes(&log::parse_snapshot(horizon.get(0))?);
-        Ok(Read { batch, rows, pruned })
+        let horizon = match early {
+            Some(outcome) => outcome?,
+            None => bounded(horizon).await?,
+        };
+        let horizon = horizon.ok_or_else(|| Error::unavailable("the database began a new epoch", Duration::ZERO))?;
+        // A history that went back, as that of a cold copy does, has nothing to tell to a cursor from beyond it.
+        let lost = !from.snapshot.includes(&log::parse_snapshot(horizon.get(0))?) || !batch.to.snapshot.includes(&from.snapshot);
+        Ok(Read { batch, rows, lost })
+    }
+
+    /// Whether so much has been logged since a cursor that reading it would take long, only to become resets.
+    pub async fn is_far_behind(&self, from: &Cursor, limits: BatchLimits) -> Result<bool> {
+        let (xmax, _) = log::read_parameters(&from.snapshot);
+        let most = i64::try_from(limits.rows.saturating_mul(20)).unwrap_or(i64::MAX);
+        let row = bounded(self.client.query_one(log::BACKLOG, &[&xmax, &most])).await?;
+        Ok(row.get::<_, i64>(0) >= most)
+    }
+
+    /// Notes the shapes of the watched tables; a changed one gets a reset in the log, by whichever server finds it first.
+    pub async fn note_shapes(&self) -> Result<()> {
+        bounded(self.client.execute("select rowcast.note_shapes()", &[])).await?;
+        Ok(())
     }
 
     /// The exposed tables as they are now.

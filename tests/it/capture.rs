@@ -148,13 +148,14 @@ fn what_cannot_be_watched_is_refused_with_a_reason() {
     let database = watched();
     database.psql(
         "create table keyless (a int); create view look as select 1 as a; create table parts (a int primary key) partition by range (a); \
-         create table odd (id int primary key, mtime integer); create table parent (id int primary key); create table child () inherits (parent)",
+         create table odd (id int primary key, mtime integer); create table late (id int primary key deferrable); create table parent (id int primary key); create table child () inherits (parent)",
     );
     let mut client = database.client();
     for (table, reason) in [
         ("keyless", "no primary key"),
         ("look", "it is a view"),
         ("parts", "partitioned"),
+        ("late", "deferrable"),
         ("odd", "mtime"),
         ("parent", "inheritance"),
         ("rowcast.change", "part of rowcast"),
@@ -210,4 +211,36 @@ fn a_prepared_transaction_can_be_written_quietly() {
     assert_eq!(database.psql("select count(*) from rowcast.change"), "0");
     database.psql("commit prepared 'quiet'");
     assert_eq!(logged(&database, "testtype"), "I");
+}
+
+#[test]
+fn watching_again_keeps_the_limit_that_was_set() {
+    let database = watched();
+    database.psql("select rowcast.watch('testtype', 10); select rowcast.watch('testtype'); select rowcast.watch_all('public')");
+    forget(&database);
+    database.psql("insert into testtype (name) select 'a' from generate_series(1, 20)");
+    assert_eq!(logged(&database, "testtype"), "I".repeat(10) + "R");
+}
+
+#[test]
+fn a_row_too_large_to_tell_is_a_reset_and_does_not_fail_its_writer() {
+    let database = watched();
+    database.psql("create table big (id int primary key, body bytea); select rowcast.watch('big')");
+    forget(&database);
+    database.psql(
+        "insert into big select 1, decode(string_agg(md5(i::text), ''), 'hex') from generate_series(1, 600000) i; update big set id = 2",
+    );
+    assert_eq!(logged(&database, "big"), "RR");
+}
+
+#[test]
+fn the_horizon_never_goes_back_with_the_clock() {
+    let database = watched();
+    database.psql("select rowcast.begin_epoch(), pg_current_xact_id()");
+    database.psql("select rowcast.advance_horizon('0')");
+    database.psql("select rowcast.advance_horizon('0')");
+    let before = database.psql("select pg_snapshot_xmax(snapshot) from rowcast.horizon");
+    database.psql("insert into rowcast.mark values (clock_timestamp() - interval '1 s', '3:3:'); delete from rowcast.mark where snapshot::text <> '3:3:'");
+    database.psql("select rowcast.advance_horizon('0.5 s')");
+    assert_eq!(database.psql("select pg_snapshot_xmax(snapshot) from rowcast.horizon"), before);
 }

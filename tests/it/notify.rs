@@ -244,6 +244,35 @@ fn server_sent_events_carry_the_same_answers_and_go_on_from_the_last_id() {
 }
 
 #[test]
+fn an_event_stream_survives_line_breaks_and_a_table_made_anew() {
+    let (database, server) = example();
+    drop(server);
+    database.psql("create table doc (id int primary key, body json); select rowcast.watch('doc')");
+    let server = crate::support::server(&database, "[expose]\ndoc = \"r\"\n");
+    let mut stream = server.connect();
+    send_get(&mut stream, "/notify?table=doc", &[("Accept", "text/event-stream")]);
+    server.wait_for_open_polls(1);
+    let mut text = String::new();
+    let mut told = |what: &str, wanted: &str| {
+        wait_for(what, || {
+            let mut bytes = [0; 4096];
+            let count = stream.read(&mut bytes).unwrap();
+            text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+            let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+            let whole: Vec<Value> = data.map(|data| serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {data}"))).collect();
+            whole.iter().any(|event| event.to_string().contains(wanted)).then_some(())
+        });
+    };
+    database.psql("insert into doc values (1, E'{\"a\":1,\\n\\n\"b\":2}')");
+    told("the row with line breaks", "\"b\":2");
+    database.psql("drop table doc; create table doc (id int primary key, body json); select rowcast.watch('doc')");
+    told("the reset", "\"reset\":true");
+    wait_for("the table is back", || (server.get("/api/doc").status == 200).then_some(()));
+    database.psql("insert into doc values (2, '{\"c\":3}')");
+    told("the row of the new table", "\"c\":3");
+}
+
+#[test]
 fn an_answer_may_be_cached_only_if_it_moves_the_cursor_on() {
     let (database, server) = example();
     let since = cursor(&server);

@@ -89,7 +89,8 @@ fn write<T>(session: &mut Session, mut work: impl FnMut(&mut Session) -> Result<
 /// So every name in a statement of ours is qualified, operators and functions too.
 fn write_once<T>(session: &mut Session, work: &mut impl FnMut(&mut Session) -> Result<T>) -> Result<T> {
     let transaction = Transaction { session, open: true };
-    transaction.session.batch_execute("begin; set local search_path to default")?;
+    let begin = format!("begin isolation level {}; set local search_path to default", transaction.session.default_isolation);
+    transaction.session.batch_execute(&begin)?;
     let outcome = work(transaction.session)?;
     transaction.end("commit")?;
     Ok(outcome)

@@ -106,8 +106,14 @@ fn the_fetch_metadata_must_say_same_origin() {
             by_header(method, "sec-fetch-site", site, 403);
         }
     }
-    for method in ["GET", "HEAD", "OPTIONS"] {
-        by_header(method, "sec-fetch-site", "cross-site", 200);
+    for (path, site, expected) in [
+        ("/api/t", "cross-site", 200),
+        ("/notify", "cross-site", 403),
+        ("/notify/", "same-site", 403),
+        ("/notify", "same-origin", 200),
+        ("/notify", "none", 200),
+    ] {
+        assert_eq!(status("GET", path, &[("host", "localhost:8888"), ("sec-fetch-site", site)]), expected, "{path} {site}");
     }
 }
 
@@ -129,7 +135,8 @@ fn without_it_the_origin_must_be_the_host() {
     ] {
         by_header("POST", "origin", origin, 403);
     }
-    by_header("GET", "origin", "http://evil.example", 200);
+    by_header("GET", "origin", "http://evil.example", 403);
+    assert_eq!(status("GET", "/api/t", &[("host", "localhost:8888"), ("origin", "http://evil.example")]), 200);
 }
 
 #[test]

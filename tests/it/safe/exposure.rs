@@ -78,3 +78,20 @@ fn names_and_values_of_a_request_are_no_sql() {
     assert_eq!(row["name"], injection);
     assert_eq!(db.psql("select count(*) from testtype"), "3");
 }
+
+/// The log holds every row: what a list would not show the server's role must not be followed either.
+#[test]
+fn what_the_servers_role_may_not_read_is_not_followed() {
+    let db = database();
+    db.psql("create table secret (id int primary key); create table veiled (id int primary key); select rowcast.watch('secret'), rowcast.watch('veiled')");
+    db.psql("alter table veiled enable row level security, force row level security");
+    db.psql_as_superuser("alter table secret owner to boss; revoke all on secret from app");
+    let server = crate::support::launch(&db.url(), "expose = { secret = \"r\", veiled = \"r\", testtype = \"r\" }", &[]);
+    crate::support::wait_for("the server listens", || server.log().contains("serving").then_some(()));
+    for table in ["secret", "veiled"] {
+        server.get(&format!("/api/{table}")).expect_problem(404, "not-found");
+        server.get(&format!("/notify?table={table}&wait=0")).expect_problem(404, "not-found");
+        assert!(server.get("/readyz").body.contains(&format!("{table} is not served")), "{}", server.log());
+    }
+    server.get("/notify?table=testtype&wait=0").expect_status(200);
+}
