@@ -245,10 +245,17 @@ fn a_tailer_that_is_far_behind_starts_over() {
     let server = launch(&database.url(), TESTTYPE, &["--batch-rows", "10"]).ready();
     let follower = Follower::start(server.port, "testtype", "", |_| None);
     wait_for("the follower has a cursor", || (!follower.seen().cursor.is_empty()).then_some(()));
-    let backends = "pid from pg_stat_activity where application_name = 'rowcast' and datname = current_database()";
-    database.psql_as_superuser(&format!(
-        "select pg_terminate_backend({backends}; do $$ begin for i in 1..300 loop insert into testtype (name) values ('a'); commit; end loop; end $$"
-    ).replace("pg_terminate_backend(pid from", "pg_terminate_backend(pid) from"));
+    let mut client = database.client();
+    // The tailer cannot come back before all is written. A database cannot be closed from inside.
+    let outside = database.url().replace(&format!("/{}", database.name), "/postgres");
+    let mut outside = postgres::Client::connect(&outside, postgres::NoTls).unwrap();
+    let mut allow = |yes: bool| outside.batch_execute(&format!("alter database {} allow_connections {yes}", database.name)).unwrap();
+    allow(false);
+    let others = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+    client.batch_execute(&format!("select pg_terminate_backend(pid) {others}")).unwrap();
+    client.batch_execute("do $$ begin for i in 1..300 loop insert into testtype (name) values ('a'); commit; end loop; end $$").unwrap();
+    allow(true);
     wait_for("all rows are there", || (follower.rows().len() == 300).then_some(()));
+    assert!(server.log().contains("too much was missed"), "{}", server.log());
     assert!(follower.seen().resets >= 1);
 }
