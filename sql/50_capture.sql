@@ -12,8 +12,8 @@
 -- change past the limit is logged as one reset, and after that nothing more. Rows are counted over a transaction,
 -- not a statement, so that a loop of single-row statements is bounded too.
 --
--- Row by row, because it costs a single-row statement less than a transition table does, needs no pairing of old and
--- new rows, and is in order where a trigger of the application's changes the same row again (the name sorts first).
+-- Row by row, because that needs no pairing of old and new rows, and is in order where a trigger of the application's
+-- changes the same row again (the name sorts first).
 --
 -- The settings that the text of an image depends on are pinned, so that an image does not follow its writer's
 -- time zone. Definer's rights, so that a writer needs none on the log.

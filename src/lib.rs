@@ -5,8 +5,9 @@
 //! keeps the batch in its ring and answers the parked polls that it concerns ([`filter`]). [`http`] encodes each distinct
 //! answer once and sends it to the browser, where the scripts under `static/js/` hand it to every tab.
 //!
-//! Everything flows one way. The hub knows nothing of SQL, the tailer nothing of HTTP, the pages nothing of either;
-//! [`db`] alone knows the pool, and every statement is there. [`server`] wires the parts and ends them in order.
+//! Everything flows one way. The hub knows nothing of SQL, the tailer nothing of HTTP, the pages nothing of either.
+//! [`db`] alone knows the pool and the statements on it; the tailer's own session adds LISTEN and the beds. [`server`]
+//! wires the parts and ends them in order.
 
 pub mod batch;
 pub mod catalog;

@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::filter::Wanted;
 use crate::hub::{Answer, Open, Poll, Since};
 
-/// A comment this often tells both ends that the other is there.
+/// An id without data this often moves the browser's cursor on, and tells both ends that the other is there.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 struct State {

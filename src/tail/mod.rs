@@ -41,7 +41,6 @@ pub struct Tailer {
 
 /// A running tailer.
 pub struct Handle {
-    pub thread: std::thread::JoinHandle<()>,
     /// Ready when the thread ended, by order or by a panic.
     pub ended: oneshot::Receiver<()>,
 }
@@ -58,12 +57,12 @@ pub async fn start(tailer: Tailer) -> Result<Handle> {
             Err(error) => _ = started.send(Err(Error::internal(format!("the tailer's runtime could not be made: {error}")))),
         }
     };
-    let thread = std::thread::Builder::new()
+    std::thread::Builder::new()
         .name("tailer".to_owned())
         .spawn(body)
         .map_err(|error| Error::internal(format!("the tailer's thread could not be started: {error}")))?;
     start.await.map_err(|_| Error::internal("the tailer ended before its first read"))??;
-    Ok(Handle { thread, ended })
+    Ok(Handle { ended })
 }
 
 impl Tailer {
