@@ -1,5 +1,6 @@
 //! Flags over environment over a TOML file, made into one validated struct that the rest reads.
 
+mod command;
 mod database;
 mod flags;
 
@@ -11,8 +12,9 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 
+pub use command::Command;
 pub use database::{database_config, display, how_to_start};
-pub use flags::{Cli, Command, Flags, Settings};
+pub use flags::{Cli, Flags, Settings};
 
 /// What HTTP may do with an exposed table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser};
 use serde::Deserialize;
 
-use super::Access;
+use super::{Access, Command};
 use crate::error::{Error, Result};
 
 /// What stands below the flags in `--help`.
@@ -30,27 +30,6 @@ pub struct Cli {
     pub command: Option<Command>,
     #[command(flatten)]
     pub flags: Flags,
-}
-
-/// What to do; without a word for it, serve.
-#[derive(Subcommand, Debug, Clone)]
-pub enum Command {
-    /// Serve pages, tables and changes over HTTP (what happens without a command)
-    Serve,
-    /// Put the schema rowcast into the database, or bring an older one up to date
-    Install,
-    /// Watch tables, so that their changes are logged: `rowcast watch public.person`
-    Watch {
-        /// Names as SQL spells them, with quotes where it needs them
-        #[arg(required = true, value_name = "TABLE")]
-        tables: Vec<String>,
-    },
-    /// Stop watching tables, and remove what watching added to them
-    Unwatch {
-        /// Names as SQL spells them, with quotes where it needs them
-        #[arg(required = true, value_name = "TABLE")]
-        tables: Vec<String>,
-    },
 }
 
 /// The settings on the command line, and where the file is.
