@@ -29,4 +29,6 @@ create table if not exists rowcast.watched (
 );
 -- What the table looked like when a server last looked: see note_shapes().
 alter table rowcast.watched add column if not exists shape text;
+-- A change whose images are larger than this, as text, is logged as a reset.
+alter table rowcast.watched add column if not exists image_bytes integer not null default 4194304 check (image_bytes >= 0);
 comment on table rowcast.watched is 'Tables that rowcast.watch() has been run on, and what it added to them';

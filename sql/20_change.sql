@@ -11,6 +11,8 @@ create table if not exists rowcast.change (
   new      json,
   time     timestamptz not null default clock_timestamp()
 );
+-- Columns that an update left out of both images, because they are large and it did not change them.
+alter table rowcast.change add column if not exists elided text[];
 comment on table rowcast.change is 'The change log: appended by triggers, read by the tailer, pruned by the server';
 
 -- The tailer and the pruner ask for ranges of xid and for a few single ones.

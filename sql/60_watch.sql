@@ -12,13 +12,20 @@ as $$
     when c.relkind = 'v' then 'it is a view; watch the tables that it reads'
     when c.relkind = 'm' then 'it is a materialized view, which is written by REFRESH alone'
     when c.relkind = 'f' then 'it is a foreign table: its rows change where no trigger of ours can see it'
-    when c.relkind = 'p' or c.relispartition then 'partitioned tables and their partitions are not supported yet'
-    when exists (select from pg_inherits i where c.oid in (i.inhrelid, i.inhparent)) then 'tables with inheritance are not supported yet'
-    when c.relkind <> 'r' then 'it is not a table'
-    when c.relpersistence = 'u' then 'it is unlogged: a crash empties it without a trace'
-    when not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary) then 'it has no primary key'
-    when exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and not i.indimmediate)
-      then 'its primary key is deferrable: two transactions may hold one key at once, and the log cannot tell which came first'
+    when c.relispartition
+      then format('it is a partition: watch %s, and all of its partitions are watched', pg_partition_root(c.oid))
+    when c.relkind not in ('r', 'p') then 'it is not a table'
+    when c.relkind = 'p' and exists (select from pg_partition_tree(c.oid) t join pg_class p on p.oid = t.relid and p.relkind = 'f')
+      then 'one of its partitions is a foreign table: its rows change where no trigger of ours can see it'
+    when c.relkind = 'p' and exists (select from pg_partitioned_table p join pg_attribute a on a.attrelid = p.partrelid
+           and a.attnum = any (p.partattrs) and a.attname = 'mtime' where p.partrelid = c.oid)
+      then 'it is partitioned by mtime, which every update would move on'
+    when c.relkind = 'r' and exists (select from pg_inherits i where i.inhparent = c.oid)
+      then 'other tables inherit from it: their rows are seen through it, and no trigger of its own sees them; watch those instead'
+    when exists (select from pg_attribute a where a.attrelid = c.oid and a.attgenerated = 'v' and not a.attisdropped)
+      then 'it has a virtual generated column, which no trigger sees: make it a stored one'
+    when c.reloftype <> 0 and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'mtime')
+      then 'it is a typed table without a column mtime, which cannot be added to it alone'
     when exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'mtime' and a.attnum > 0
                    and (a.atttypid <> 'timestamptz'::regtype or a.attgenerated <> ''))
       then 'it has a column mtime that is not a plain timestamp with time zone'
@@ -27,25 +34,60 @@ as $$
   where c.oid = target
 $$;
 
--- Watches a table: adds mtime where it is missing, without a rewrite, and the triggers. Doing it again is safe, and
--- is how the triggers of an older version or another `bulk_rows` (null: as it was, at first 1000) are replaced. The default is written into
--- existing rows as now(), once; rows to come get clock_timestamp(). Needs the table's owner, and waits for the table's
--- writers only as long as lock_timeout says, because they would wait behind it.
-create or replace function rowcast.watch(target regclass, bulk_rows integer default null) returns void
+-- Locks a table against everybody, in tries so short that its writers hardly queue behind them: watching a busy table
+-- takes patience, which is here. The lock is kept to the end of the transaction.
+create or replace function rowcast.lock_table(target regclass) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '2s'
+set lock_timeout = '100ms'
+as $$
+declare
+  give_up constant timestamptz := clock_timestamp() + interval '30 seconds';
+  holders text;
+begin
+  loop
+    begin
+      execute format('lock table %s in access exclusive mode', target);
+      return;
+    exception when lock_not_available then
+      if clock_timestamp() > give_up then
+        select string_agg(format('process %s (%s, %s)', l.pid, coalesce(s.usename::text, s.backend_type), coalesce(s.state, 'at work')), ', ')
+          into holders
+          from pg_locks l left join pg_stat_activity s on s.pid = l.pid
+          where l.relation = target and l.granted and l.database = (select d.oid from pg_database d where d.datname = current_database());
+        raise exception 'rowcast could not lock % for a moment, though it tried for 30 seconds', target
+          using errcode = 'lock_not_available', detail = format('It is held by %s.', coalesce(holders, 'nobody any more')),
+                hint = 'Try again when those have ended: the lock is needed to put triggers on the table or take them off.';
+      end if;
+    end;
+    -- Longer than a try, so that whoever queued behind it gets by.
+    perform pg_sleep(0.1 + random() * 0.1);
+  end loop;
+end
+$$;
+
+-- The form of version 0.1, which the one below would make ambiguous.
+drop function if exists rowcast.watch(regclass, integer);
+
+-- Watches a table: adds mtime where it is missing, without a rewrite, and the triggers. Doing it again is safe, and
+-- is how another limit is set (null: as it was; at first 1000 rows and 4 MiB). The default is written into
+-- existing rows as now(), once; rows to come get clock_timestamp(). Needs the table's owner.
+create or replace function rowcast.watch(target regclass, bulk_rows integer default null, image_bytes integer default null) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
 declare
   refusal text := rowcast.refusal(target);
   add_column boolean;
   add_default boolean;
-  limit_rows integer := coalesce(bulk_rows, (select w.bulk_rows from rowcast.watched w where w.relation = target), 1000);
+  limits record;
+  arguments text;
 begin
   if refusal is not null then
     raise exception 'rowcast cannot watch %: %', target, refusal using errcode = 'feature_not_supported';
   end if;
+  perform rowcast.lock_table(target);
   select count(*) = 0, coalesce(bool_and(not a.atthasdef), false) into add_column, add_default
     from pg_attribute a where a.attrelid = target and a.attname = 'mtime' and a.attnum > 0;
   if add_column then
@@ -55,20 +97,26 @@ begin
     execute format('alter table %s alter column mtime set default clock_timestamp()', target);
   end if;
   delete from rowcast.watched x where not exists (select from pg_class c where c.oid = x.relation);
-  insert into rowcast.watched as w (relation, bulk_rows, mtime_added, default_added)
-    values (target, limit_rows, add_column, add_default)
+  insert into rowcast.watched as w (relation, bulk_rows, image_bytes, mtime_added, default_added)
+    values (target, coalesce(bulk_rows, 1000), coalesce(image_bytes, 4194304), add_column, add_default)
     on conflict (relation) do update set
-      bulk_rows = excluded.bulk_rows,
-      shape = null,
+      bulk_rows = coalesce(bulk_rows, w.bulk_rows),
+      image_bytes = coalesce(image_bytes, w.image_bytes),
       mtime_added = w.mtime_added or excluded.mtime_added,
-      default_added = w.default_added or excluded.default_added;
+      default_added = w.default_added or excluded.default_added
+    returning w.bulk_rows, w.image_bytes into limits;
   perform rowcast.drop_triggers(target);
   execute format('create trigger zz_rowcast_mtime before update on %s for each row execute function rowcast.touch()', target);
+  arguments := format('%L, %L', limits.bulk_rows, limits.image_bytes);
+  if (select c.relkind from pg_class c where c.oid = target) = 'p' then
+    arguments := arguments || ', ''partitioned''';
+  end if;
   -- A name that sorts before those of the application's triggers, so that a change is logged before what they do to it.
-  execute format('create trigger "00_rowcast_capture" after insert or update or delete on %s for each row execute function rowcast.capture(%L)',
-    target, limit_rows);
-  execute format('create trigger "00_rowcast_truncate" after truncate on %s for each statement execute function rowcast.capture(%L)',
-    target, limit_rows);
+  execute format('create trigger "00_rowcast_capture" after insert or update or delete on %s for each row execute function rowcast.capture(%s)',
+    target, arguments);
+  execute format('create trigger "00_rowcast_truncate" after truncate on %s for each statement execute function rowcast.capture(%s)',
+    target, arguments);
+  update rowcast.watched w set shape = rowcast.shape(target) where w.relation = target;
   -- What was written while nobody captured is not in the log: whoever has a copy reads it anew.
   insert into rowcast.change (relation, op) values (target, 'R');
   notify rowcast;
@@ -97,11 +145,11 @@ $$;
 create or replace function rowcast.unwatch(target regclass) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
-set lock_timeout = '2s'
 as $$
 declare
   w rowcast.watched;
 begin
+  perform rowcast.lock_table(target);
   delete from rowcast.watched x where x.relation = target returning * into w;
   if not found then
     raise exception 'rowcast does not watch %', target using errcode = 'undefined_object';
@@ -144,30 +192,47 @@ begin
 end
 $$;
 
+-- What a table looks like, in two hashes: of its columns and its key; and of where its rows and those of its partitions lie on
+-- disk, which TRUNCATE and every rewrite (ALTER TYPE … USING, say) change, and coming and going partitions.
+create or replace function rowcast.shape(target regclass) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select md5(concat_ws(' ',
+      (select i.indkey from pg_index i where i.indrelid = target and i.indisprimary and i.indimmediate),
+      (select string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod, a.attgenerated), ', ' order by a.attnum)
+       from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped)))
+    || ' ' || md5(
+      (select string_agg(concat_ws(' ', c.oid, c.relfilenode), ', ' order by c.oid) from pg_class c
+       where c.oid = target or c.oid in (select t.relid from pg_partition_tree(target) t)))
+$$;
+
 -- Notes what each watched table looks like. One that looks otherwise than it did has had its rows changed where no trigger
--- fires (a column added with a default, retyped, renamed, dropped): one reset, in the transaction that notes it, so that
--- it is logged once, by whichever server looks first, and reaches cursors from before a restart too. Run by every server
--- when it connects and every few seconds.
+-- fires (a column added with a default, retyped, renamed, dropped; a partition attached or detached): one reset, in the
+-- transaction that notes it, so that it is logged once, by whichever server looks first, and reaches cursors from before
+-- a restart too. Run by every server when it connects and every few seconds.
 create or replace function rowcast.note_shapes() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   changed record;
+  told boolean;
 begin
   for changed in
-    select w.relation, w.shape as before, now.shape
+    select w.relation, w.shape as before, now.shape, c.xmin as writer
     from rowcast.watched w
-    cross join lateral (
-      select concat_ws(' ', (select i.indkey from pg_index i where i.indrelid = w.relation and i.indisprimary),
-        string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod), ', ' order by a.attnum)) as shape
-      from pg_attribute a where a.attrelid = w.relation and a.attnum > 0 and not a.attisdropped
-    ) now
+    left join pg_class c on c.oid = w.relation and c.relkind = 'r'
+    cross join lateral (select rowcast.shape(w.relation) as shape) now
     where w.shape is distinct from now.shape
     for update of w skip locked
   loop
     update rowcast.watched w set shape = changed.shape where w.relation = changed.relation;
-    if changed.before is not null then
+    -- Only the place on disk is another, and the transaction that moved it has logged a reset: a TRUNCATE, told already.
+    told := split_part(changed.before, ' ', 1) = split_part(changed.shape, ' ', 1)
+      and exists (select from rowcast.change c where c.relation = changed.relation and c.op = 'R'
+                  and c.xid::text::numeric % 4294967296 = changed.writer::text::numeric);
+    if changed.before is not null and not told then
       insert into rowcast.change (relation, op) values (changed.relation, 'R');
       notify rowcast;
     end if;

@@ -20,6 +20,8 @@ pub struct LogRow {
     pub new: Option<String>,
     /// A JSON string in ISO 8601.
     pub time: String,
+    /// Columns that are in neither image.
+    pub elided: Vec<String>,
 }
 
 /// The sizes above which a batch is told as resets.
@@ -88,16 +90,16 @@ impl<'a> BatchBuilder<'a> {
         let Some((new, new_key)) = image_and_key(table, row.new) else { return false };
         let change = |op, key, old, new: Option<Image>| {
             let mtime = mtime(new.as_ref(), &row.time);
-            Change { relation: row.relation, xid: row.xid, op, key, old, new, mtime }
+            Change { relation: row.relation, xid: row.xid, op, key, old, new, mtime, elided: Vec::new() }
         };
         match (row.op, old_key, new_key) {
             (b'I', None, Some(key)) => self.changes.push(change(Op::Insert, key, None, new)),
             (b'D', Some(key), None) => self.changes.push(change(Op::Delete, key, old, None)),
-            (b'U', Some(old_key), Some(new_key)) if old_key.get() == new_key.get() => {
-                self.changes.push(change(Op::Update, new_key, old, new));
+            (b'U', Some(old_key), Some(new_key)) if old_key.get() == new_key.get() && !table.key.is_empty() => {
+                self.changes.push(Change { elided: row.elided, ..change(Op::Update, new_key, old, new) });
             }
-            // Another key is another row: who holds the old one must drop it.
-            (b'U', Some(old_key), Some(new_key)) => {
+            // Another key is another row: who holds the old one must drop it. So it is where no key tells which row it was.
+            (b'U', Some(old_key), Some(new_key)) if row.elided.is_empty() => {
                 self.changes.push(change(Op::Delete, old_key, old, None));
                 self.changes.push(change(Op::Insert, new_key, None, new));
             }
@@ -116,8 +118,12 @@ fn image_and_key(table: &Table, text: Option<String>) -> Option<(Option<Image>, 
     let Some(text) = text else { return Some((None, None)) };
     let image = Image::parse(text).ok()?;
     let columns = image.columns();
-    let key = table.key_columns().map(|column| columns.get(column.name.as_str()).copied()).collect::<Option<Vec<&RawValue>>>()?;
-    let key = to_raw_value(&key).ok()?;
+    let key = if table.key.is_empty() {
+        RawValue::NULL.to_owned()
+    } else {
+        let key = table.key_columns().map(|column| columns.get(column.name.as_str()).copied()).collect::<Option<Vec<&RawValue>>>()?;
+        to_raw_value(&key).ok()?
+    };
     drop(columns);
     Some((Some(image), Some(key)))
 }
@@ -136,7 +142,8 @@ fn mtime(new: Option<&Image>, time: &str) -> Box<RawValue> {
 /// chain of images tells the order. Returns what cannot be put in order, as relation and transaction.
 fn put_in_order(changes: &mut Vec<Change>) -> Vec<(Relation, u64)> {
     let mut rows: HashMap<(Relation, u64, &str), Vec<usize>> = HashMap::new();
-    for (place, change) in changes.iter().enumerate() {
+    // Rows without a key are counted rather than told apart, and a count needs no order.
+    for (place, change) in changes.iter().enumerate().filter(|(_, change)| change.key.get() != RawValue::NULL.get()) {
         rows.entry((change.relation, change.xid, change.key.get())).or_default().push(place);
     }
     let mut moves: Vec<(Vec<usize>, Vec<usize>)> = Vec::new();
@@ -173,7 +180,16 @@ fn put_in_order(changes: &mut Vec<Change>) -> Vec<(Relation, u64)> {
 }
 
 fn follows(before: &Change, after: &Change) -> bool {
-    text(&before.new) == text(&after.old)
+    match (&before.new, &after.old) {
+        (Some(left), Some(right)) if !(before.elided.is_empty() && after.elided.is_empty()) => agree(left, right),
+        (left, right) => text(left) == text(right),
+    }
+}
+
+/// Whether two images are the same in the columns that both have: what was left out of one was not changed.
+fn agree(left: &Image, right: &Image) -> bool {
+    let right = right.columns();
+    left.columns().iter().all(|(name, value)| right.get(name).is_none_or(|other| other.get() == value.get()))
 }
 
 fn text(image: &Option<Image>) -> Option<&str> {

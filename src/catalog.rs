@@ -16,6 +16,16 @@ pub struct Column {
     pub writable: bool,
 }
 
+/// What an exposed name is in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableKind {
+    Table,
+    /// Its rows are those of its partitions.
+    Partitioned,
+    /// A view, a materialized view or a foreign table: it can be listed, and no trigger sees its rows change.
+    View,
+}
+
 /// An exposed table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
@@ -24,8 +34,10 @@ pub struct Table {
     pub exposed_name: String,
     /// The name quoted for SQL, with its schema; made by `format('%I.%I')`.
     pub sql_name: String,
+    pub kind: TableKind,
     pub columns: Vec<Column>,
-    /// The columns of the primary key, in its order, as places in `columns`.
+    /// The columns of the primary key, in its order, as places in `columns`; none where there is no such key, or a
+    /// deferrable one, which two rows may hold at once.
     pub key: Vec<usize>,
     pub access: Access,
 }
@@ -35,12 +47,26 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// What FROM, UPDATE and DELETE take: a table's own rows, those that its triggers see, without those of tables that
+    /// inherit from it.
+    pub fn own_rows(&self) -> String {
+        match self.kind {
+            TableKind::Table => format!("only {}", self.sql_name),
+            TableKind::Partitioned | TableKind::View => self.sql_name.clone(),
+        }
+    }
+
+    /// Whether its changes are captured.
+    pub fn is_followed(&self) -> bool {
+        self.kind != TableKind::View
+    }
+
     pub fn key_columns(&self) -> impl ExactSizeIterator<Item = &Column> {
         self.key.iter().map(|&place| &self.columns[place])
     }
 }
 
-/// The exposed tables that are watched and present now, and what keeps the others away.
+/// The exposed tables and views that are there now, and what keeps the others away.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
     by_name: HashMap<String, Arc<Table>>,

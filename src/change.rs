@@ -51,17 +51,19 @@ impl Image {
     }
 }
 
-/// One row inserted, updated or deleted.
+/// One row inserted, updated or deleted. In a table without a key an update is a delete and an insert.
 #[derive(Debug)]
 pub struct Change {
     pub relation: Relation,
     /// The top-level transaction that wrote it.
     pub xid: u64,
     pub op: Op,
-    /// The key's values in the order of the primary key, as a JSON array.
+    /// The key's values in the order of the primary key, as a JSON array; `null` in a table without a key.
     pub key: Box<RawValue>,
     pub old: Option<Image>,
     pub new: Option<Image>,
+    /// Columns that are in neither image, because they are large and the update did not change them.
+    pub elided: Vec<String>,
     /// When it was written, as a JSON string in ISO 8601.
     pub mtime: Box<RawValue>,
 }

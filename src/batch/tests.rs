@@ -1,17 +1,22 @@
 use super::*;
-use crate::catalog::Column;
+use crate::catalog::{Column, TableKind};
 use crate::config::Access;
 use crate::cursor::Snapshot;
 
 fn catalog() -> Catalog {
+    catalog_with_key(vec![0])
+}
+
+fn catalog_with_key(key: Vec<usize>) -> Catalog {
     let column = |name: &str| Column { name: name.to_owned(), type_name: "text".to_owned(), writable: true };
     Catalog::new(
         vec![Table {
             relation: 7,
             exposed_name: "t".to_owned(),
             sql_name: "public.t".to_owned(),
+            kind: TableKind::Table,
             columns: vec![column("id"), column("v")],
-            key: vec![0],
+            key,
             access: Access::Read,
         }],
         Vec::new(),
@@ -20,12 +25,23 @@ fn catalog() -> Catalog {
 
 fn row(xid: u64, op: char, old: Option<(i32, &str)>, new: Option<(i32, &str)>) -> LogRow {
     let image = |(id, v): (i32, &str)| format!(r#"{{"id":{id},"v":"{v}"}}"#);
-    LogRow { xid, relation: 7, op: op as u8, old: old.map(image), new: new.map(image), time: "\"2026-01-01T00:00:00+00:00\"".to_owned() }
+    LogRow {
+        xid,
+        relation: 7,
+        op: op as u8,
+        old: old.map(image),
+        new: new.map(image),
+        time: "\"2026-01-01T00:00:00+00:00\"".to_owned(),
+        elided: Vec::new(),
+    }
 }
 
 fn batch(limits: BatchLimits, rows: Vec<LogRow>) -> Batch {
-    let catalog = catalog();
-    let mut builder = BatchBuilder::new(&catalog, limits);
+    batch_of(&catalog(), limits, rows)
+}
+
+fn batch_of(catalog: &Catalog, limits: BatchLimits, rows: Vec<LogRow>) -> Batch {
+    let mut builder = BatchBuilder::new(catalog, limits);
     rows.into_iter().for_each(|row| builder.push(row));
     let cursor = |xmax| Arc::new(Cursor { epoch: 1, snapshot: Snapshot::new(xmax, vec![]) });
     builder.finish(cursor(1), cursor(100))
@@ -118,4 +134,38 @@ fn tables_that_are_not_exposed_are_passed_over() {
     foreign.relation = 8;
     let batch = batch(WIDE, vec![foreign]);
     assert!(batch.changes.is_empty() && batch.resets.is_empty());
+}
+
+#[test]
+fn without_a_key_an_update_is_a_delete_and_an_insert_and_no_order_is_asked_for() {
+    let rows =
+        vec![row(5, 'U', Some((1, "b")), Some((1, "c"))), row(5, 'U', Some((1, "a")), Some((1, "b"))), row(5, 'D', Some((1, "c")), None)];
+    let batch = batch_of(&catalog_with_key(vec![]), WIDE, rows);
+    assert!(batch.resets.is_empty());
+    assert_eq!(told(&batch), ["delete null", "insert null", "delete null", "insert null", "delete null"]);
+}
+
+fn without_v(mut row: LogRow) -> LogRow {
+    let cut = |image: Option<String>| image.map(|image| image.replace(r#","v":"a""#, r#","n":1"#));
+    (row.old, row.new, row.elided) = (cut(row.old), cut(row.new), vec!["v".to_owned()]);
+    row
+}
+
+#[test]
+fn what_an_update_left_out_does_not_hide_the_order() {
+    let rows = vec![
+        row(5, 'I', None, Some((1, "a"))),
+        without_v(row(5, 'U', Some((1, "a")), Some((1, "a")))),
+        row(5, 'U', Some((1, "a")), Some((1, "b"))),
+    ];
+    let batch = batch(WIDE, rows);
+    assert_eq!(told(&batch), ["insert [1]", "update [1]", "update [1]"]);
+    assert_eq!(batch.changes[1].elided, ["v"]);
+}
+
+/// The trigger keeps such an image whole; were it otherwise, a row would come without what it had.
+#[test]
+fn another_key_with_something_left_out_is_a_reset() {
+    let batch = batch(WIDE, vec![without_v(row(5, 'U', Some((1, "a")), Some((2, "a"))))]);
+    assert!(batch.changes.is_empty() && batch.resets.contains_key(&7));
 }

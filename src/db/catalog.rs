@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use tokio_postgres::Row;
 
-use crate::catalog::{Catalog, Column, Table};
+use crate::catalog::{Catalog, Column, Table, TableKind};
 use crate::change::Relation;
 use crate::config::Access;
 
@@ -13,7 +13,7 @@ use crate::config::Access;
 /// `readable` and `row_security` are about the server's own role: the log holds every row, so what a list would not show
 /// must not be followed. `sql_name` is quoted by the database. `watched` is whether our capture trigger is on the table and enabled.
 pub const QUERY: &str = r#"
-select c.oid, e.name, format('%I.%I', n.nspname, c.relname) as sql_name, a.attname::text as column_name,
+select c.oid, e.name, format('%I.%I', n.nspname, c.relname) as sql_name, c.relkind, a.attname::text as column_name,
        format_type(a.atttypid, a.atttypmod) as type_name,
        a.attgenerated = '' and a.attidentity <> 'a' as writable,
        array_position(k.indkey::int2[], a.attnum) as key_place,
@@ -22,15 +22,15 @@ select c.oid, e.name, format('%I.%I', n.nspname, c.relname) as sql_name, a.attna
        has_table_privilege(c.oid, 'select') as readable, row_security_active(c.oid) as row_security
 from unnest($1::text[]) as e (name)
 join pg_namespace n on n.nspname = case when strpos(e.name, '.') = 0 then 'public' else split_part(e.name, '.', 1) end
-join pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p')
+join pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p', 'v', 'm', 'f')
   and c.relname = case when strpos(e.name, '.') = 0 then e.name else substr(e.name, strpos(e.name, '.') + 1) end
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-left join pg_index k on k.indrelid = c.oid and k.indisprimary
+left join pg_index k on k.indrelid = c.oid and k.indisprimary and k.indimmediate
 order by c.oid, a.attnum
 "#;
 
-/// Builds the catalog from the rows of [`QUERY`]. A table that is missing, not watched or without a key is told of in
-/// `missing`, with what to do.
+/// Builds the catalog from the rows of [`QUERY`]. A table that is missing, not watched or hidden is told of in `missing`,
+/// with what to do.
 pub fn catalog(expose: &BTreeMap<String, Access>, rows: &[Row]) -> Catalog {
     struct Found {
         table: Table,
@@ -47,6 +47,11 @@ pub fn catalog(expose: &BTreeMap<String, Access>, rows: &[Row]) -> Catalog {
                 relation: row.get("oid"),
                 exposed_name: name,
                 sql_name: row.get("sql_name"),
+                kind: match row.get::<_, i8>("relkind") as u8 {
+                    b'r' => TableKind::Table,
+                    b'p' => TableKind::Partitioned,
+                    _ => TableKind::View,
+                },
                 columns: Vec::new(),
                 key: Vec::new(),
                 access,
@@ -71,12 +76,12 @@ pub fn catalog(expose: &BTreeMap<String, Access>, rows: &[Row]) -> Catalog {
         .collect();
     let mut tables = Vec::new();
     for mut one in found.into_values() {
-        if !one.watched {
+        if one.table.kind == TableKind::View && one.table.access != Access::Read {
+            missing.push(format!("the exposed view {0} can only be read: expose {0} = \"r\"", one.table.exposed_name));
+        } else if !one.watched && one.table.is_followed() {
             missing.push(format!("the exposed table {0} is not watched: run rowcast watch '{0}'", one.table.exposed_name));
         } else if let Some(why) = one.hidden {
             missing.push(format!("the exposed table {} is not served: {why}", one.table.exposed_name));
-        } else if one.key.is_empty() {
-            missing.push(format!("the exposed table {} has no primary key", one.table.exposed_name));
         } else {
             one.key.sort_unstable();
             one.table.key = one.key.into_iter().map(|(_, place)| place).collect();

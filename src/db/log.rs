@@ -22,9 +22,10 @@ use crate::error::{Error, Result};
 /// The method is PgQ's.
 pub const READ: &str = "\
 select null::bigint as id, pg_current_snapshot()::text as snapshot, (select e.id::text from rowcast.epoch e) as epoch_id,
-       null::text as xid, null::oid as relation, null::\"char\" as op, null::text as old, null::text as new, null::text as time
+       null::text as xid, null::oid as relation, null::\"char\" as op, null::text as old, null::text as new, null::text as time,
+       null::text[] as elided
 union all
-(select c.id, null, null, c.xid::text, c.relation, c.op, c.old::text, c.new::text, to_json(c.time)::text
+(select c.id, null, null, c.xid::text, c.relation, c.op, c.old::text, c.new::text, to_json(c.time)::text, c.elided
  from rowcast.change c
  where c.xid >= cast($1::text as xid8) or c.xid = any (cast($2::text[] as xid8[]))
  order by c.id)";
@@ -64,6 +65,7 @@ pub fn read_change(row: &Row) -> Result<LogRow> {
         old: row.try_get("old")?,
         new: row.try_get("new")?,
         time: row.try_get("time")?,
+        elided: row.try_get::<_, Option<Vec<String>>>("elided")?.unwrap_or_default(),
     })
 }
 

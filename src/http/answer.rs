@@ -8,7 +8,7 @@ use super::App;
 use crate::batch::BatchLimits;
 use crate::cursor::Cursor;
 use crate::db::log;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::filter::Wanted;
 use crate::hub::{Answer, Outcome, Poll, Subscription, cursors};
 
@@ -41,6 +41,12 @@ pub async fn by(app: &App, poll: &Poll, deadline: Instant) -> Result<Arc<Answer>
 /// A subscription by the names and values that a request gave: an exposed table, and columns that it has.
 pub async fn subscription(app: &App, id: &str, table: &str, filter: Wanted) -> Result<Subscription> {
     let table = app.table(table)?;
+    if !table.is_followed() {
+        return Err(Error::bad_request(format!(
+            "{} is a view: it can be listed, and its changes are those of the tables that it reads",
+            table.exposed_name
+        )));
+    }
     let filter = app.printed.filter(&app.database, &table, filter).await?;
     Ok(Subscription { id: id.into(), relation: table.relation, filter })
 }

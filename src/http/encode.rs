@@ -72,6 +72,9 @@ fn push_change(json: &mut String, change: &Change, leaves: bool) {
         image(&change.new),
         change.mtime.get()
     ));
+    if !change.elided.is_empty() {
+        json.push_str(&format!(",\"elided\":{}", Value::from(change.elided.as_slice())));
+    }
     if leaves {
         json.push_str(",\"leaves\":true");
     }

@@ -136,8 +136,10 @@ async fn create(app: &App, table: Arc<Table>, values: Values) -> Result<Response
     let described = table.clone();
     let Created { json, key } = app.database.run(move |session| rows::create(session, &table, &values)).await?;
     let mut response = row_response(201, &described, json);
-    let location = format!("/api/{}/{}", encode(&described.exposed_name), encode_all(key.iter()));
-    insert(&mut response, LOCATION, &location);
+    if !key.is_empty() {
+        let location = format!("/api/{}/{}", encode(&described.exposed_name), encode_all(key.iter()));
+        insert(&mut response, LOCATION, &location);
+    }
     Ok(response)
 }
 
@@ -186,7 +188,9 @@ fn row_response(status: u16, table: &Table, json: String) -> Response {
 
 /// What every response with rows says of them. Only a read has a cursor: a write's response is no snapshot.
 fn describe(response: &mut Response, table: &Table, cursor: Option<String>) {
-    insert(response, KEY, &encode_all(table.key_columns().map(|column| &column.name)));
+    if !table.key.is_empty() {
+        insert(response, KEY, &encode_all(table.key_columns().map(|column| &column.name)));
+    }
     if let Some(cursor) = cursor {
         insert(response, CURSOR, &cursor);
     }

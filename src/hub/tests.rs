@@ -35,6 +35,7 @@ fn insert(xid: u64, id: u64) -> Arc<Change> {
         old: None,
         new: Some(Image::parse(format!(r#"{{"id":{id}}}"#)).unwrap()),
         mtime: json("\"2026-01-01T00:00:00+00:00\"".to_owned()),
+        elided: Vec::new(),
     })
 }
 

@@ -144,31 +144,6 @@ fn a_key_column_of_any_plain_type_and_any_name_is_watched() {
 }
 
 #[test]
-fn what_cannot_be_watched_is_refused_with_a_reason() {
-    let database = watched();
-    database.psql(
-        "create table keyless (a int); create view look as select 1 as a; create table parts (a int primary key) partition by range (a); \
-         create table odd (id int primary key, mtime integer); create table late (id int primary key deferrable); create table parent (id int primary key); create table child () inherits (parent)",
-    );
-    let mut client = database.client();
-    for (table, reason) in [
-        ("keyless", "no primary key"),
-        ("look", "it is a view"),
-        ("parts", "partitioned"),
-        ("late", "deferrable"),
-        ("odd", "mtime"),
-        ("parent", "inheritance"),
-        ("rowcast.change", "part of rowcast"),
-        ("pg_class", "part of PostgreSQL"),
-    ] {
-        let error = client.batch_execute(&format!("select rowcast.watch('{table}')")).unwrap_err();
-        let message = error.as_db_error().unwrap().message().to_owned();
-        assert!(message.contains(reason), "{table}: {message}");
-    }
-    assert_eq!(database.psql("select rowcast.watch_all('public')"), "1", "watch_all takes what it can and skips the rest");
-}
-
-#[test]
 fn unwatch_removes_what_watch_added_and_nothing_else() {
     let database = database().cluster.empty_database();
     database.load("sql");
@@ -243,4 +218,23 @@ fn the_horizon_never_goes_back_with_the_clock() {
     database.psql("insert into rowcast.mark values (clock_timestamp() - interval '1 s', '3:3:'); delete from rowcast.mark where snapshot::text <> '3:3:'");
     database.psql("select rowcast.advance_horizon('0.5 s')");
     assert_eq!(database.psql("select pg_snapshot_xmax(snapshot) from rowcast.horizon"), before);
+}
+
+#[test]
+fn a_rewrite_of_the_rows_is_noticed_and_a_truncate_is_told_only_once() {
+    let database = watched();
+    let notes = |statement: &str| {
+        forget(&database);
+        database.psql(statement);
+        let told = logged(&database, "testtype");
+        database.psql("select rowcast.note_shapes()");
+        format!("{told}-{}", logged(&database, "testtype"))
+    };
+    assert_eq!(notes("alter table testtype alter column value type integer using value + 1"), "-R");
+    assert_eq!(notes("select 1"), "-");
+    assert_eq!(notes("truncate testtype"), "R-R");
+    assert_eq!(notes("begin; truncate testtype; alter table testtype alter column value type integer using value + 1; commit"), "R-R");
+    assert_eq!(notes("truncate testtype; alter table testtype alter column value type integer using value + 1"), "R-RR");
+    assert_eq!(notes("alter table testtype add column more int"), "-R");
+    assert_eq!(notes("alter table testtype drop constraint testtype_pkey"), "-R");
 }

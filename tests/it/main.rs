@@ -4,6 +4,7 @@ mod capture;
 mod cursor;
 mod faults;
 mod install;
+mod kinds;
 mod notify;
 mod operations;
 mod rest;

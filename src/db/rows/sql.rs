@@ -56,21 +56,26 @@ pub fn list(table: &Table, selection: &Selection, limit: usize, comparable: bool
         }
     }
     let condition = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" and ") };
-    let order: Vec<String> = table.key_columns().map(place).collect();
-    statement.text = format!(
-        "select {ROW} from {} as t where {condition} order by {} limit {limit} offset {}",
-        table.sql_name,
-        order.join(", "),
-        selection.offset
-    );
+    statement.text =
+        format!("select {ROW} from {} as t where {condition}{} limit {limit} offset {}", table.own_rows(), order(table), selection.offset);
     Ok(statement)
+}
+
+/// By key, or else by place, so that pages fit together as long as nobody writes. A view has an order of its own, or none.
+fn order(table: &Table) -> String {
+    let columns: Vec<String> = match (table.key.is_empty(), table.is_followed()) {
+        (false, _) => table.key_columns().map(place).collect(),
+        (true, true) => vec!["t.tableoid".to_owned(), "t.ctid".to_owned()],
+        (true, false) => return String::new(),
+    };
+    format!(" order by {}", columns.join(", "))
 }
 
 /// The row with a key.
 pub fn row(table: &Table, key: &[String]) -> Result<Statement> {
     let mut statement = Statement::default();
     let condition = has_key(&mut statement, table, key)?;
-    statement.text = format!("select {ROW} from {} as t where {condition}", table.sql_name);
+    statement.text = format!("select {ROW} from {} as t where {condition}", table.own_rows());
     Ok(statement)
 }
 
@@ -78,14 +83,14 @@ pub fn row(table: &Table, key: &[String]) -> Result<Statement> {
 pub fn create(table: &Table, values: &Values) -> Result<Statement> {
     let mut statement = Statement::default();
     let named = writable(table, values)?;
-    let key: Vec<String> = table.key_columns().map(|column| format!("{}::text", place(column))).collect();
+    let key: String = table.key_columns().map(|column| format!(", {}::text", place(column))).collect();
     let source = if named.is_empty() {
         "default values".to_owned()
     } else {
         let record = record(&mut statement, values, &named);
         format!("({}) select {} from {record}", list_of(&named, |c| quoted(&c.name)), list_of(&named, given))
     };
-    statement.text = format!("insert into {} as t {source} returning {ROW}, {}", table.sql_name, key.join(", "));
+    statement.text = format!("insert into {} as t {source} returning {ROW}{key}", table.sql_name);
     Ok(statement)
 }
 
@@ -99,7 +104,7 @@ pub fn change(table: &Table, key: &[String], values: &Values) -> Result<Statemen
     let record = record(&mut statement, values, &named);
     let condition = has_key(&mut statement, table, key)?;
     let assignments = list_of(&named, |column| format!("{} = {}", quoted(&column.name), given(column)));
-    statement.text = format!("update {} as t set {assignments} from {record} where {condition} returning {ROW}", table.sql_name);
+    statement.text = format!("update {} as t set {assignments} from {record} where {condition} returning {ROW}", table.own_rows());
     Ok(statement)
 }
 
@@ -121,11 +126,11 @@ pub fn replace(table: &Table, key: &[String], values: &Values) -> Result<Stateme
     let condition = conditions.join(" and ");
     statement.text = if replaced.is_empty() {
         // Nothing but a key: there is nothing to replace, and the row is as it was.
-        format!("select {ROW} from {} as t, {record} where {condition}", table.sql_name)
+        format!("select {ROW} from {} as t, {record} where {condition}", table.own_rows())
     } else {
         let value = |column: &Column| if is_named(&column) { given(column) } else { "default".to_owned() };
         let assignments = list_of(&replaced, |column| format!("{} = {}", quoted(&column.name), value(column)));
-        format!("update {} as t set {assignments} from {record} where {condition} returning {ROW}", table.sql_name)
+        format!("update {} as t set {assignments} from {record} where {condition} returning {ROW}", table.own_rows())
     };
     Ok(statement)
 }
@@ -134,7 +139,7 @@ pub fn replace(table: &Table, key: &[String], values: &Values) -> Result<Stateme
 pub fn delete(table: &Table, key: &[String]) -> Result<Statement> {
     let mut statement = Statement::default();
     let condition = has_key(&mut statement, table, key)?;
-    statement.text = format!("delete from {} as t where {condition}", table.sql_name);
+    statement.text = format!("delete from {} as t where {condition}", table.own_rows());
     Ok(statement)
 }
 
@@ -166,6 +171,12 @@ fn record(statement: &mut Statement, values: &Values, columns: &[&Column]) -> St
 /// find a row that was not meant.
 fn has_key(statement: &mut Statement, table: &Table, key: &[String]) -> Result<String> {
     let columns: Vec<&Column> = table.key_columns().collect();
+    if columns.is_empty() {
+        return Err(Error::not_found(format!(
+            "{} has no primary key by which one row could be told from another: list its rows, and filter them",
+            table.exposed_name
+        )));
+    }
     if key.len() != columns.len() {
         return Err(Error::bad_request(format!(
             "the key of {} is {}: give that, separated by commas, and a comma inside of a value as %2C",

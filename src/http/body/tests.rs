@@ -10,6 +10,7 @@ use hyper::body::Frame;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
+use crate::catalog::TableKind;
 use crate::config::Access;
 
 fn head(headers: &[(&str, &str)]) -> Parts {
@@ -37,6 +38,7 @@ fn table() -> Table {
         relation: 1,
         exposed_name: "t".to_owned(),
         sql_name: "public.t".to_owned(),
+        kind: TableKind::Table,
         columns: [("id", "bigint"), ("name", "character varying(20)"), ("data", "jsonb"), ("mail", "public.citext")].map(column).to_vec(),
         key: vec![0],
         access: Access::ReadWrite,

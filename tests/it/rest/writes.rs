@@ -193,8 +193,8 @@ fn a_write_that_lost_a_conflict_is_retried() {
     thread::scope(|scope| {
         let patch = scope.spawn(|| server.send_json("PATCH", "/api/testtype/1", r#"{"name":"patched"}"#));
         wait_until("the PATCH waits for the row", Duration::from_secs(10), || {
-            let waiting =
-                db.psql("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like 'update public.testtype%'");
+            let waiting = db
+                .psql("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like 'update only public.testtype%'");
             (waiting == "1").then_some(())
         });
         first.commit().unwrap();

@@ -17,6 +17,7 @@ mod http;
 pub mod keeper;
 pub mod proxy;
 pub mod raw;
+pub mod replica;
 mod server;
 mod wait;
 

@@ -1,6 +1,7 @@
 use serde_json::value::RawValue;
 
 use super::*;
+use crate::catalog::TableKind;
 use crate::config::Access;
 use crate::error::Kind;
 
@@ -19,6 +20,7 @@ fn table() -> Table {
         relation: 1,
         exposed_name: "t".to_owned(),
         sql_name: "public.t".to_owned(),
+        kind: TableKind::Table,
         columns: columns.map(column).to_vec(),
         key: vec![0],
         access: Access::ReadWrite,
@@ -39,7 +41,7 @@ fn a_list_is_ordered_by_key_and_its_values_are_parameters() {
     let statement = list(&table(), &Selection { filter, limit: Some(3), offset: 4 }, 3, true).unwrap();
     assert_eq!(
         statement.text,
-        "select pg_catalog.row_to_json(t.*)::text from public.t as t where \
+        "select pg_catalog.row_to_json(t.*)::text from only public.t as t where \
          t.\"name\" = cast($1::text as character varying(3)) and \
          pg_catalog.to_json(t.\"name\")::text = (select pg_catalog.to_json(cast($1::text as character varying(3)))::text) and \
          t.\"twice\" is null order by t.\"id\" limit 3 offset 4"
@@ -78,7 +80,7 @@ fn a_replacement_gives_every_column_a_value_or_its_default() {
     let statement = replace(&table(), &key(), &values(&[("name", "\"a\""), ("id", "5")])).unwrap();
     assert_eq!(
         statement.text,
-        "update public.t as t set \"name\" = r.\"name\", \"we\"\"ird\" = default from \
+        "update only public.t as t set \"name\" = r.\"name\", \"we\"\"ird\" = default from \
          pg_catalog.json_to_record(cast($2::text as json)) as r(\"name\" character varying(3), \"id\" bigint) \
          where t.\"id\" operator(pg_catalog.=) cast($1::text as bigint) and t.\"id\" operator(pg_catalog.=) r.\"id\" \
          returning pg_catalog.row_to_json(t.*)::text"
