@@ -99,9 +99,10 @@ impl Cluster {
         Database { cluster: self.clone(), name }
     }
 
-    /// Where one of PostgreSQL's programs is.
+    /// Where one of PostgreSQL's programs is: that of the cluster's version, or, where only a server was named, Debian's.
     pub fn program(&self, name: &str) -> PathBuf {
-        self.binaries.join(name)
+        let own = self.binaries.join(name);
+        if own.exists() { own } else { newest_of_debian().map_or(own, |binaries| binaries.join(name)) }
     }
 
     /// The socket's folder.
@@ -118,7 +119,7 @@ impl Cluster {
     }
 
     fn psql_as(&self, role: &str, database: &str, sql: &str) -> String {
-        let mut psql = Command::new(self.binaries.join("psql"));
+        let mut psql = Command::new(self.program("psql"));
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(role, database)]);
         text(&run(&mut psql, sql).stdout).trim_end().to_owned()
     }
@@ -230,16 +231,20 @@ fn find_binaries() -> PathBuf {
     if let Some(named) = std::env::var_os("ROWCAST_PG_BIN") {
         return named.into();
     }
-    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path());
-    let version = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
-    let newest = debian.filter(|path| path.join("bin/initdb").exists()).max_by_key(version);
-    if let Some(newest) = newest {
-        return newest.join("bin");
+    if let Some(newest) = newest_of_debian() {
+        return newest;
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .find(|folder| folder.join("initdb").exists())
         .expect("PostgreSQL's initdb is needed: install postgresql, or set ROWCAST_PG_BIN to the folder it is in")
+}
+
+fn newest_of_debian() -> Option<PathBuf> {
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path());
+    let version = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    let newest = debian.filter(|path| path.join("bin/initdb").exists()).max_by_key(version)?;
+    Some(newest.join("bin"))
 }
 
 /// Runs a program to its end with `input`; panics with what it said if it fails.
