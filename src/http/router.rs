@@ -53,7 +53,8 @@ async fn route(app: Arc<App>, head: Parts, incoming: Incoming) -> Result<Respons
             notify::post(app, body).await
         }
         ("/notify", &Method::GET) => notify::get(app, &head).await,
-        ("/", &Method::GET | &Method::HEAD) => Ok(page::hello(&app)),
+        ("/", &Method::GET | &Method::HEAD) => Ok(page::home(&app)),
+        (path, &Method::GET | &Method::HEAD) if path.starts_with("/live/") => page::table(&app, &path["/live/".len()..]),
         ("/healthz", &Method::GET | &Method::HEAD) => Ok(health::healthz()),
         ("/readyz", &Method::GET | &Method::HEAD) => Ok(health::readyz(&app).await),
         ("/metrics", &Method::GET | &Method::HEAD) => Ok(health::metrics(&app)),

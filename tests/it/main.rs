@@ -7,6 +7,7 @@ mod install;
 mod kinds;
 mod notify;
 mod operations;
+mod pages;
 mod rest;
 mod safe;
 mod support;
