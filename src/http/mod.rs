@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod assets;
 pub mod body;
+pub mod body_key;
 pub mod encode;
 pub mod fields;
 pub mod guard;
