@@ -6,6 +6,7 @@ mod faults;
 mod install;
 mod notify;
 mod operations;
+mod pbp;
 mod rest;
 mod safe;
 mod support;

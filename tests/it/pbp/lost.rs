@@ -1,0 +1,100 @@
+//! What PBP loses: late commits, changes between two polls, restarts. Nothing of it is lost here, and nothing told twice.
+
+use super::*;
+use crate::support::wait_for;
+
+#[test]
+fn a_late_commit_with_an_older_mtime_is_news() {
+    let (db, server) = example();
+    let mut client = db.client();
+    let mut late = client.transaction().unwrap();
+    late.execute("insert into testtype (id, name) values (1, 'late')", &[]).unwrap();
+    let first = park(&server, &one(&start(&server)));
+    let newest = insert(&db, 2);
+    assert_eq!(told(first), news(&newest));
+    let poll = park(&server, &one(&newest));
+    late.commit().unwrap();
+    let next = mtime(&told(poll));
+    assert!(micros(&mtime_of(&db, 1)) < micros(&newest));
+    let more = micros(&next) - micros(&newest);
+    assert!((1..1_000).contains(&more), "a page may keep the higher of two: {newest}, then {next}");
+    drop(park(&server, &one(&next)));
+    // Who has not come back yet since the first news is told of the late one as well, though that is older.
+    assert!(micros(&mtime(&told(listen(&server, &one(&newest))))) > micros(&newest));
+    assert!(micros(&mtime(&told(listen(&server, &one("0"))))) >= micros(&newest));
+}
+
+#[test]
+fn what_happened_between_two_polls_is_told_at_the_second() {
+    let (db, server) = example();
+    let mut since = start(&server);
+    for round in 0..20 {
+        insert(&db, 2 * round);
+        let newest = insert(&db, 2 * round + 1);
+        let at = mtime(&told(listen(&server, &one(&since))));
+        let more = micros(&at) - micros(&newest);
+        assert!((0..1_000).contains(&more), "round {round}: {newest}, told {at}");
+        since = at;
+    }
+    drop(park(&server, &one(&since)));
+}
+
+/// Two tabs that were told the same mtime at different times: each is told what it has not seen.
+#[test]
+fn one_mtime_never_stands_for_two_moments() {
+    let (db, server) = example();
+    let mut client = db.client();
+    let mut late = client.transaction().unwrap();
+    late.execute("insert into testtype (id, name) values (1, 'late')", &[]).unwrap();
+    let newest = insert(&db, 2);
+    let early_tab = start(&server);
+    assert_eq!(early_tab, newest);
+    late.commit().unwrap();
+    let late_tab = start(&server);
+    assert_ne!(late_tab, early_tab);
+    drop(park(&server, &one(&late_tab)));
+    server.wait_for_open_polls(0);
+    assert!(mtime(&told(listen(&server, &one(&early_tab)))) > early_tab, "the tab that came before was not told of the late one");
+}
+
+/// After a restart the server knows no token. Another tab, which comes first, must not be told the number that the old
+/// tab still has, or that tab would wait on.
+#[test]
+fn nothing_is_lost_over_a_restart() {
+    let (db, mut server) = example();
+    let since = insert(&db, 1);
+    assert_eq!(start(&server), since);
+    server.kill9();
+    db.psql("delete from testtype where id = 2; insert into other values (1)");
+    server.start_again();
+    let other = start(&server);
+    assert!(micros(&other) > micros(&since), "{other} after {since}");
+    let again = mtime(&told(listen(&server, &one(&since))));
+    assert!(micros(&again) > micros(&since));
+    let poll = park(&server, &one(&again));
+    let at = insert(&db, 3);
+    assert_eq!(told(poll), news(&at));
+}
+
+/// A tab on a quiet table has one token for hours. It is neither told for nothing when the log no longer reaches back to that, nor is
+/// the log read again and again.
+#[test]
+fn a_quiet_tab_stays_quiet_when_the_log_is_pruned() {
+    let (db, server) = example_with("ring_bytes = 1024\nkeep_seconds = 4\nslow_timer_seconds = 1\n");
+    let quiet = start(&server);
+    let mut busy = quiet.clone();
+    let mut changed = 0;
+    wait_for("the log has been pruned", || {
+        let poll = park(&server, &array(&[entry(&quiet, "testtype", json!({})), entry(&busy, "other", json!({}))]));
+        changed += 1;
+        db.psql(&format!("insert into other values ({changed})"));
+        let body = told(poll);
+        let at = body.strip_prefix(r#"[{"i":1,"mtime":"#).and_then(|rest| rest.strip_suffix("}]"));
+        busy = at.unwrap_or_else(|| panic!("told for nothing: {body}")).to_owned();
+        let kept = db.psql("select count(*) from rowcast.change where relation = 'other'::regclass");
+        (kept.parse::<i32>().unwrap() < changed && changed > 20).then_some(())
+    });
+    let poll = park(&server, &one(&quiet));
+    let at = insert(&db, 1);
+    assert_eq!(told(poll), news(&at));
+}
