@@ -157,8 +157,8 @@ async fn resolve(app: &App, wanted: Vec<WantedEntry>) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// A `laterthan`, which is an mtime as it was handed out, in milliseconds: a page may have kept it as text. What no mtime can be is 0, which
-/// is never handed out.
+/// A `laterthan`, which is an mtime as it was handed out, in milliseconds: a page may have kept it as text. What no mtime can
+/// be is 0, which is never handed out.
 fn token(laterthan: Option<&RawValue>) -> Result<Micros> {
     let Some(text) = laterthan.map(RawValue::get) else { return Ok(0) };
     let number = match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text) {
@@ -171,7 +171,7 @@ fn token(laterthan: Option<&RawValue>) -> Result<Micros> {
     Ok(((number * 1_000.0).round() as Micros).clamp(0, Micros::MAX / 2))
 }
 
-/// The newest mtime of what an entry was told. None where there is more than can be told row by row, at a time that is not known.
+/// The newest mtime of what an entry was told. None where that is a reset, whose time is not known.
 fn newest_told(told: &Told) -> Option<Micros> {
     match told {
         Told::Changes(changes) => changes.iter().filter_map(|(change, _)| mtime(change)).max(),
@@ -205,36 +205,4 @@ fn mtime(change: &Change) -> Option<Micros> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(laterthan: &str) -> Option<Micros> {
-        token(Some(&RawValue::from_string(laterthan.to_owned()).unwrap())).ok()
-    }
-
-    #[test]
-    fn a_token_is_read_to_the_microsecond() {
-        assert_eq!(parsed("1732104000123.456"), Some(1_732_104_000_123_456));
-        assert_eq!(parsed("\"1732104000123.456\""), Some(1_732_104_000_123_456));
-        assert_eq!(token(None).unwrap(), 0);
-        for nothing in ["0", "\"\"", "-5", "-1e300"] {
-            assert_eq!(parsed(nothing), Some(0), "{nothing}");
-        }
-        assert!(parsed("1e300").is_some());
-        for bad in ["true", "\"yesterday\"", "[1]", "{}"] {
-            assert_eq!(parsed(bad), None, "{bad}");
-        }
-    }
-
-    /// As a page gets it, holds it as a float and sends it back.
-    #[test]
-    fn every_token_survives_a_float() {
-        for day in 0..36_500 {
-            let token = 1_732_104_000_000_000 + day * 86_400_000_000 / 2 + day * 7_777 % 1_000_000;
-            for token in token..token + 20 {
-                let text = format!("{}.{:03}", token / 1_000, token % 1_000);
-                assert_eq!(parsed(&text.parse::<f64>().unwrap().to_string()), Some(token));
-            }
-        }
-    }
-}
+mod tests;
