@@ -1,5 +1,13 @@
 //! What PBP loses: late commits, changes between two polls, restarts. Nothing of it is lost here, and nothing told twice.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
 use super::*;
 use crate::support::wait_for;
 
@@ -101,4 +109,85 @@ fn a_quiet_tab_stays_quiet_when_the_log_is_pruned() {
     let poll = park(&server, &one(&quiet));
     let at = insert(&db, 1);
     assert_eq!(told(poll), news(&at));
+}
+
+/// Pages that read their table anew at every news and at nothing else, while transactions commit out of order and the server is restarted:
+/// a page that was not told of the last change would stay behind.
+#[test]
+fn pages_that_list_at_every_news_end_with_what_is_there() {
+    let (db, mut server) = example();
+    let (port, stop) = (server.port, AtomicBool::new(false));
+    let shown: [Mutex<String>; 3] = Default::default();
+    let filters = ["", "?name=eq.writer%201", "?value=is.null"];
+    let constraints = [json!({}), json!({"name": "writer 1"}), json!({"value": null})];
+    thread::scope(|scope| {
+        for ((shown, filter), constraints) in shown.iter().zip(filters).zip(constraints) {
+            let stop = &stop;
+            scope.spawn(move || page(port, filter, constraints, shown, stop));
+        }
+        let writers: Vec<_> = (0..4)
+            .map(|seed| {
+                scope.spawn({
+                    let client = db.client();
+                    move || write(client, seed)
+                })
+            })
+            .collect();
+        let rows = || db.psql("select count(*) from testtype").parse::<i32>().unwrap();
+        wait_for("some rows", || (rows() > 50).then_some(()));
+        server.kill9();
+        server.start_again();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        for (shown, filter) in shown.iter().zip(filters) {
+            let there = server.get(&format!("/api/testtype{filter}")).body;
+            assert!(there.len() > 1_000, "{filter}: {there}");
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while *shown.lock().unwrap() != there && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(10));
+            }
+            // Before the pages are stopped, or a failure would wait for them for ever.
+            stop.store(*shown.lock().unwrap() != there, Ordering::Relaxed);
+            assert!(!stop.load(Ordering::Relaxed), "the page {filter} stayed behind");
+        }
+        stop.store(true, Ordering::Relaxed);
+        // Ends the polls.
+        server.terminate();
+    });
+}
+
+/// Transactions of one row each, some of which commit long after they wrote.
+fn write(mut client: postgres::Client, seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    for round in 0..100 {
+        let mut transaction = client.transaction().unwrap();
+        let (name, value) = (format!("writer {seed}"), (round % 3 > 0).then_some(round));
+        transaction.execute("insert into public.testtype (name, value) values ($1, $2)", &[&name, &value]).unwrap();
+        if random.random_bool(0.3) {
+            thread::sleep(Duration::from_millis(random.random_range(1..40)));
+        }
+        if random.random_bool(0.1) { transaction.rollback().unwrap() } else { transaction.commit().unwrap() }
+    }
+}
+
+/// A page of PBP, until it is told to stop: what it shows is the list that it read at its last news.
+fn page(port: u16, filter: &str, constraints: Value, shown: &Mutex<String>, stop: &AtomicBool) {
+    let call = |method: &str, path: &str, body: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        send(&mut stream, method, path, &[("Content-Type", FORM)], body);
+        read(stream).filter(|reply| reply.status == 200)
+    };
+    let mut laterthan = "0".to_owned();
+    while !stop.load(Ordering::Relaxed) {
+        let Some(reply) = call("POST", "/api/_listen", &array(&[entry(&laterthan, "testtype", constraints.clone())])) else {
+            thread::sleep(Duration::from_millis(20));
+            continue;
+        };
+        if reply.body != "[]" {
+            // A page of PBP tries no list twice, so this one may not forget its news where the server goes away right now.
+            if let Some(list) = call("GET", &format!("/api/testtype{filter}"), "") {
+                laterthan = mtime(&reply.body);
+                *shown.lock().unwrap() = list.body;
+            }
+        }
+    }
 }
