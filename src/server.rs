@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::db::Database;
 use crate::db::filters::Printed;
 use crate::error::{Error, Result};
-use crate::http::{App, jitter, listener, shared::SharedLists};
+use crate::http::{App, jitter, listen::Tokens, listener, shared::SharedLists};
 use crate::hub::{Hub, HubLimits};
 use crate::stop::{Stopper, stop};
 use crate::tail::{self, Tailer};
@@ -60,8 +60,15 @@ pub async fn start(config: Config) -> Result<Server> {
     let pruner = tokio::spawn(tail::prune::run(config.clone(), database.clone(), working));
 
     let connections = Arc::new(listener::Connections::new(config.limits.connections));
-    let app =
-        Arc::new(App { config, database, hub: hub.clone(), catalog: seen, printed: Printed::default(), lists: SharedLists::default() });
+    let app = Arc::new(App {
+        config,
+        database,
+        hub: hub.clone(),
+        catalog: seen,
+        printed: Printed::default(),
+        lists: SharedLists::default(),
+        tokens: Tokens::default(),
+    });
     let mut listeners = JoinSet::new();
     for socket in sockets {
         listeners.spawn(listener::run(socket, app.clone(), connections.clone(), listening.clone()));

@@ -64,6 +64,9 @@ pub struct Settings {
     /// Serve although the database's role is a superuser, who passes every check of rights
     #[arg(long, env = "ROWCAST_ALLOW_SUPERUSER", num_args = 0..=1, default_missing_value = "true", global = true)]
     pub allow_superuser: Option<bool>,
+    /// Label JSON as text/plain for jQuery calls that name no type, as pages written for PBP expect
+    #[arg(long, env = "ROWCAST_PBP", num_args = 0..=1, default_missing_value = "true", global = true)]
+    pub pbp: Option<bool>,
     /// Tables that are seen over HTTP; in the file only
     #[arg(skip)]
     pub expose: Option<BTreeMap<String, Access>>,
@@ -138,6 +141,7 @@ impl Settings {
             public_hosts: self.public_hosts.or(file.public_hosts),
             allow_anonymous_writes: self.allow_anonymous_writes.or(file.allow_anonymous_writes),
             allow_superuser: self.allow_superuser.or(file.allow_superuser),
+            pbp: self.pbp.or(file.pbp),
             expose: self.expose.or(file.expose),
             pool_connections: self.pool_connections.or(file.pool_connections),
             waiting_requests: self.waiting_requests.or(file.waiting_requests),

@@ -3,10 +3,13 @@
 pub mod answer;
 pub mod assets;
 pub mod body;
+pub mod body_key;
 pub mod encode;
 pub mod fields;
 pub mod guard;
 pub mod health;
+pub mod jquery;
+pub mod listen;
 pub mod listener;
 pub mod notify;
 pub mod page;
@@ -44,6 +47,7 @@ pub struct App {
     pub catalog: watch::Receiver<Arc<Catalog>>,
     pub printed: Printed,
     pub lists: shared::SharedLists,
+    pub tokens: listen::Tokens,
 }
 
 impl App {

@@ -8,6 +8,7 @@ mod kinds;
 mod notify;
 mod operations;
 mod pages;
+mod pbp;
 mod rest;
 mod safe;
 mod support;
