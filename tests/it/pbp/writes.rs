@@ -74,3 +74,17 @@ fn what_is_exposed_for_reading_is_not_written() {
     }
     assert_eq!(db.psql("select name from testtype"), "row 1");
 }
+
+#[test]
+fn a_table_without_a_key_takes_no_put_and_no_delete() {
+    let database = database();
+    database.psql("create table loose (a int); select rowcast.watch('loose')");
+    let server = server(&database, "[expose]\nloose = \"rw\"\n");
+    server.send_form("POST", "/api/loose", "a=1").expect_status(201);
+    for method in ["PUT", "DELETE"] {
+        let answer = server.send_form(method, "/api/loose", "a=1").expect_problem(405, "method-not-allowed");
+        assert!(answer.body.contains("no primary key"), "{}", answer.body);
+        assert_eq!(answer.header("allow"), "GET, HEAD, POST, OPTIONS");
+    }
+    assert_eq!(database.psql("select count(*) from loose"), "1");
+}
