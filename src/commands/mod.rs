@@ -1,18 +1,36 @@
 //! One file a command.
 
 mod install;
+mod output;
 mod serve;
+mod watch;
 
-use crate::config::{Cli, Command, database_config};
+use std::process::ExitCode;
+
+use crate::config::{Cli, Command, Settings, database_config};
+use crate::db::watch::LogLimits;
 use crate::error::Result;
 
 /// Does what the command line asks for.
-pub fn run(cli: Cli) -> Result<()> {
+pub fn run(cli: Cli) -> Result<ExitCode> {
     let settings = cli.flags.settings()?;
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(settings),
-        Command::Install => install::install(&database_config(settings.database_url.as_deref())?),
-        Command::Watch { tables } => install::watch(&database_config(settings.database_url.as_deref())?, &tables),
-        Command::Unwatch { tables } => install::unwatch(&database_config(settings.database_url.as_deref())?, &tables),
+        Command::Serve => serve::run(settings)?,
+        Command::Install { dry_run: false } => install::install(&database(&settings)?)?,
+        Command::Install { dry_run: true } => install::show(database(&settings))?,
+        Command::Uninstall { dry_run, yes } => install::uninstall(&database(&settings)?, yes, dry_run)?,
+        Command::Watch(what) => {
+            let limits = LogLimits { bulk_rows: what.bulk_rows, image_bytes: what.image_bytes };
+            watch::watch(&database(&settings)?, &what.tables, what.all.as_deref(), limits)?;
+        }
+        Command::Unwatch { tables } => watch::unwatch(&database(&settings)?, &tables)?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the database is. A name of its own tells a command's sessions from a server's.
+fn database(settings: &Settings) -> Result<tokio_postgres::Config> {
+    let mut config = database_config(settings.database_url.as_deref())?;
+    config.application_name("rowcast command");
+    Ok(config)
 }

@@ -8,8 +8,11 @@ pub mod catalog;
 pub mod filters;
 pub mod install;
 pub mod log;
+mod patience;
 mod pool;
 pub mod rows;
+pub mod uninstall;
+pub mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
