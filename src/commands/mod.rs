@@ -3,6 +3,7 @@
 mod install;
 mod output;
 mod serve;
+mod status;
 mod watch;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             let limits = LogLimits { bulk_rows: what.bulk_rows, image_bytes: what.image_bytes };
             watch::watch(&database(&settings)?, &what.tables, what.all.as_deref(), limits)?;
         }
+        Command::Status { json } => status::run(&database(&settings)?, settings, json)?,
         Command::Unwatch { tables } => watch::unwatch(&database(&settings)?, &tables)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -30,3 +30,22 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     }
     text
 }
+
+/// How long ago something was, for a person.
+pub fn age(seconds: f64) -> String {
+    match seconds.max(0.0).round() as u64 {
+        seconds @ 0..120 => format!("{seconds} s ago"),
+        seconds @ 120..7_200 => format!("{} min ago", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h ago", seconds / 3_600),
+        seconds => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// A size for a person.
+pub fn bytes(bytes: i64) -> String {
+    match bytes {
+        0..10_240 => format!("{bytes} bytes"),
+        10_240..10_485_760 => format!("{} kB", bytes / 1_024),
+        _ => format!("{} MB", bytes / 1_048_576),
+    }
+}

@@ -11,6 +11,7 @@ pub mod log;
 mod patience;
 mod pool;
 pub mod rows;
+pub mod status;
 pub mod uninstall;
 pub mod watch;
 

@@ -1,6 +1,7 @@
 //! The commands, each through the real program.
 
 mod install;
+mod status;
 mod uninstall;
 mod watch;
 
