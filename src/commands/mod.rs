@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod check;
 mod install;
 mod output;
 mod serve;
@@ -14,18 +15,23 @@ use crate::error::Result;
 
 /// Does what the command line asks for.
 pub fn run(cli: Cli) -> Result<ExitCode> {
-    let settings = cli.flags.settings()?;
-    match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(settings)?,
-        Command::Install { dry_run: false } => install::install(&database(&settings)?)?,
-        Command::Install { dry_run: true } => install::show(database(&settings))?,
-        Command::Uninstall { dry_run, yes } => install::uninstall(&database(&settings)?, yes, dry_run)?,
+    let settings = || cli.flags.settings();
+    match cli.command.clone().unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(settings()?)?,
+        Command::Install { dry_run: false } => install::install(&database(&settings()?)?)?,
+        Command::Install { dry_run: true } => install::show(settings().and_then(|settings| database(&settings)))?,
+        Command::Uninstall { dry_run, yes } => install::uninstall(&database(&settings()?)?, yes, dry_run)?,
         Command::Watch(what) => {
             let limits = LogLimits { bulk_rows: what.bulk_rows, image_bytes: what.image_bytes };
-            watch::watch(&database(&settings)?, &what.tables, what.all.as_deref(), limits)?;
+            watch::watch(&database(&settings()?)?, &what.tables, what.all.as_deref(), limits)?;
         }
-        Command::Status { json } => status::run(&database(&settings)?, settings, json)?,
-        Command::Unwatch { tables } => watch::unwatch(&database(&settings)?, &tables)?,
+        Command::Unwatch { tables } => watch::unwatch(&database(&settings()?)?, &tables)?,
+        Command::Status { json } => {
+            let settings = settings()?;
+            status::run(&database(&settings)?, settings, json)?;
+        }
+        // A configuration that is wrong is one of the things to be found.
+        Command::Check { json } => return check::run(settings(), cli.flags.settings.clone(), database, json),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -30,6 +30,12 @@ pub enum Command {
         #[arg(required = true, value_name = "TABLE")]
         tables: Vec<String>,
     },
+    /// Tell what is missing, wrong or insecure, each with the command that mends it; the exit code is 1 if anything is
+    Check {
+        /// As JSON, for a program
+        #[arg(long)]
+        json: bool,
+    },
     /// Tell what is watched and exposed, how large the log is, and how far behind the server
     Status {
         /// As JSON, for a program

@@ -5,6 +5,7 @@
 //! it nor the pool ever leaves this room.
 
 pub mod catalog;
+pub mod check;
 pub mod filters;
 pub mod install;
 pub mod log;

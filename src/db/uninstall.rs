@@ -130,14 +130,17 @@ pub fn plan(config: &tokio_postgres::Config) -> Result<Option<Plan>> {
     )?;
     let watched: Vec<(String, bool)> = watched.iter().map(|row| (row.get(0), row.get(1))).collect();
     let unwatch = client.query(
-        "select format('select rowcast.unwatch(%L)', c.oid::regclass) from rowcast.watched w join pg_class c on c.oid = w.relation order by c.oid",
+        "select format('select rowcast.unwatch(%L)', c.oid::regclass) from rowcast.watched w join pg_class c on c.oid = w.relation
+         where not c.relispartition order by c.oid",
         &[],
     )?;
-    // Made by hand, left over after a row of rowcast.watched was deleted: they stand in the way of their function's end.
+    // Made by hand, left over after a row of rowcast.watched was deleted, or on a table that became a partition, whose mtime
+    // is its root's by now: they stand in the way of their function's end.
     let left_over = client.query(
         "select format('drop trigger if exists %I on %s', t.tgname, t.tgrelid::regclass) from pg_trigger t
          where t.tgparentid = 0 and t.tgfoid in (to_regprocedure('rowcast.capture()'), to_regprocedure('rowcast.touch()'))
-           and t.tgrelid not in (select w.relation from rowcast.watched w) order by 1",
+           and t.tgrelid not in (select w.relation from rowcast.watched w join pg_class c on c.oid = w.relation where not c.relispartition)
+         order by 1",
         &[],
     )?;
     Ok(Some(Plan {

@@ -1,5 +1,6 @@
 //! The commands, each through the real program.
 
+mod check;
 mod install;
 mod status;
 mod uninstall;

@@ -75,7 +75,9 @@ fn triggers_of_ours_go_from_wherever_they_stand() {
         "delete from rowcast.watched where relation = 'plain'::regclass;
          create trigger odd after insert on unwatched for each row execute function rowcast.capture('5');
          alter table part detach partition part_2;
-         drop table \"Shop\".\"Order\"",
+         drop table \"Shop\".\"Order\";
+         create table lone (id int); select rowcast.watch('lone'); create table root (id int, mtime timestamptz not null) partition by range (id);
+         alter table root attach partition lone default",
     );
     let (done, said) = uninstall(&database, &["--yes"]);
     assert!(done, "{said}");
