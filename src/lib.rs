@@ -18,6 +18,7 @@ pub mod cursor;
 pub mod db;
 pub mod error;
 pub mod filter;
+pub mod follow;
 pub mod http;
 pub mod hub;
 pub mod server;

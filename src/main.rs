@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let cli = rowcast::config::Cli::parse();
     start_log();
     match rowcast::commands::run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE

@@ -9,11 +9,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::batch::BatchLimits;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::db::Database;
 use crate::db::filters::Printed;
 use crate::error::{Error, Result};
+use crate::follow::Follow;
 use crate::http::{App, jitter, listen::Tokens, listener, shared::SharedLists};
 use crate::hub::{Hub, HubLimits};
 use crate::stop::{Stopper, stop};
@@ -60,15 +62,9 @@ pub async fn start(config: Config) -> Result<Server> {
     let pruner = tokio::spawn(tail::prune::run(config.clone(), database.clone(), working));
 
     let connections = Arc::new(listener::Connections::new(config.limits.connections));
-    let app = Arc::new(App {
-        config,
-        database,
-        hub: hub.clone(),
-        catalog: seen,
-        printed: Printed::default(),
-        lists: SharedLists::default(),
-        tokens: Tokens::default(),
-    });
+    let limits = BatchLimits { rows: config.tail.batch_rows, bytes: config.tail.batch_bytes };
+    let follow = Follow { database, hub: hub.clone(), catalog: seen, printed: Printed::default(), limits };
+    let app = Arc::new(App { config, follow, lists: SharedLists::default(), tokens: Tokens::default() });
     let mut listeners = JoinSet::new();
     for socket in sockets {
         listeners.spawn(listener::run(socket, app.clone(), connections.clone(), listening.clone()));

@@ -1,18 +1,44 @@
 //! One file a command.
 
+mod check;
 mod install;
+mod output;
 mod serve;
+mod status;
+mod watch;
 
-use crate::config::{Cli, Command, database_config};
+use std::process::ExitCode;
+
+use crate::config::{Cli, Command, Settings, database_config};
+use crate::db::watch::LogLimits;
 use crate::error::Result;
 
 /// Does what the command line asks for.
-pub fn run(cli: Cli) -> Result<()> {
-    let settings = cli.flags.settings()?;
-    match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(settings),
-        Command::Install => install::install(&database_config(settings.database_url.as_deref())?),
-        Command::Watch { tables } => install::watch(&database_config(settings.database_url.as_deref())?, &tables),
-        Command::Unwatch { tables } => install::unwatch(&database_config(settings.database_url.as_deref())?, &tables),
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    let settings = || cli.flags.settings();
+    match cli.command.clone().unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(settings()?)?,
+        Command::Install { dry_run: false } => install::install(&database(&settings()?)?)?,
+        Command::Install { dry_run: true } => install::show(settings().and_then(|settings| database(&settings)))?,
+        Command::Uninstall { dry_run, yes } => install::uninstall(&database(&settings()?)?, yes, dry_run)?,
+        Command::Watch(what) => {
+            let limits = LogLimits { bulk_rows: what.bulk_rows, image_bytes: what.image_bytes };
+            watch::watch(&database(&settings()?)?, &what.tables, what.all.as_deref(), limits)?;
+        }
+        Command::Unwatch { tables } => watch::unwatch(&database(&settings()?)?, &tables)?,
+        Command::Status { json } => {
+            let settings = settings()?;
+            status::run(&database(&settings)?, settings, json)?;
+        }
+        // A configuration that is wrong is one of the things to be found.
+        Command::Check { json } => return check::run(settings(), cli.flags.settings.clone(), database, json),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the database is. A name of its own tells a command's sessions from a server's.
+fn database(settings: &Settings) -> Result<tokio_postgres::Config> {
+    let mut config = database_config(settings.database_url.as_deref())?;
+    config.application_name("rowcast command");
+    Ok(config)
 }

@@ -1,6 +1,6 @@
 //! What the command line can ask for.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 /// What to do; without a word for it, serve.
 #[derive(Subcommand, Debug, Clone)]
@@ -8,17 +8,54 @@ pub enum Command {
     /// Serve pages, tables and changes over HTTP (what happens without a command)
     Serve,
     /// Put the schema rowcast into the database, or bring an older one up to date
-    Install,
-    /// Watch tables, so that their changes are logged: `rowcast watch public.person`
-    Watch {
-        /// Names as SQL spells them, with quotes where it needs them
-        #[arg(required = true, value_name = "TABLE")]
-        tables: Vec<String>,
+    Install {
+        /// Print the SQL, for psql or for a person, and change nothing
+        #[arg(long)]
+        dry_run: bool,
     },
+    /// Take the schema rowcast and all that it added out of the database again
+    Uninstall {
+        /// Print the SQL, for psql or for a person, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask first
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Watch tables, so that their changes are logged: `rowcast watch public.person`
+    Watch(Watch),
     /// Stop watching tables, and remove what watching added to them
     Unwatch {
         /// Names as SQL spells them, with quotes where it needs them
         #[arg(required = true, value_name = "TABLE")]
         tables: Vec<String>,
     },
+    /// Tell what is missing, wrong or insecure, each with the command that mends it; the exit code is 1 if anything is
+    Check {
+        /// As JSON, for a program
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell what is watched and exposed, how large the log is, and how far behind the server
+    Status {
+        /// As JSON, for a program
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Watch {
+    /// Names as SQL spells them, with quotes where it needs them
+    #[arg(required_unless_present = "all", value_name = "TABLE")]
+    pub tables: Vec<String>,
+    /// Watch every table of a schema that can be watched
+    #[arg(long, value_name = "SCHEMA", num_args = 0..=1, default_missing_value = "public", conflicts_with = "tables")]
+    pub all: Option<String>,
+    /// Changes of the table in one transaction; more is told as one reset [default: as it is, at first 1000]
+    #[arg(long, value_name = "N")]
+    pub bulk_rows: Option<i32>,
+    /// Size of one change, old and new row together; more is told as a reset [default: as it is, at first 4194304]
+    #[arg(long, value_name = "BYTES")]
+    pub image_bytes: Option<i32>,
 }

@@ -1,16 +1,39 @@
 //! Puts the schema rowcast into a database: the files under `sql/`, embedded, in name order and one transaction.
 
+use std::collections::BTreeSet;
+
 use postgres::Client;
 use rust_embed::Embed;
 
+use super::patience::patiently;
 use super::pool;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 #[derive(Embed)]
 #[folder = "sql/"]
 #[include = "*.sql"]
 #[exclude = "example/*"]
 struct Schema;
+
+/// What a database has of the schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// No schema of that name.
+    Nothing,
+    /// A schema of that name that somebody else made: it holds this, and no table of ours.
+    Foreign(String),
+    /// That of an older version.
+    Older(i32),
+    /// That of this version, but these functions are other than this program's.
+    Altered(Vec<String>),
+    /// The very one that this program installs.
+    Same,
+    /// That of a newer version.
+    Newer(i32),
+}
+
+/// The bound that the statements of an installation wait for a lock, because writers wait behind them.
+const LOCK_TIMEOUT: &str = "set local lock_timeout = '200ms'";
 
 /// The files' names and texts, in the order in which they are loaded.
 pub fn files() -> Vec<(String, String)> {
@@ -20,37 +43,163 @@ pub fn files() -> Vec<(String, String)> {
     names.into_iter().map(|name| (name.to_string(), text(&name))).collect()
 }
 
-/// Installs the schema, or upgrades an older one in place.
-pub fn install(config: &tokio_postgres::Config) -> Result<()> {
+/// The version of the schema that this program installs.
+pub fn version() -> i32 {
+    let all: String = files().into_iter().map(|(_, text)| text).collect();
+    let number = all.split("version constant integer := ").nth(1).and_then(|rest| rest.split(';').next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// All files as one script for psql, which loads it whole or not at all.
+pub fn script() -> String {
+    let texts: String = files().into_iter().map(|(name, text)| format!("\n-- {name}\n\n{text}")).collect();
+    format!(
+        "-- The schema rowcast, version {}.\n\\set ON_ERROR_STOP on\nbegin;\n-- Writers wait behind whoever waits for a lock: rather fail, and try again.\n{LOCK_TIMEOUT};\n{texts}\ncommit;\n",
+        version()
+    )
+}
+
+/// What there is of the schema now.
+pub fn state(config: &tokio_postgres::Config) -> Result<State> {
+    state_of(&mut connect(config)?)
+}
+
+/// Installs the schema, or upgrades an older one in place; returns what there was before.
+pub fn install(config: &tokio_postgres::Config) -> Result<State> {
     let mut client = connect(config)?;
-    let mut transaction = client.transaction()?;
-    for (name, text) in files() {
-        transaction.batch_execute(&text).map_err(|error| {
-            let error = Error::from(error);
-            Error { detail: format!("installing {name} failed: {}", error.detail), ..error }
-        })?;
+    let before = state_of(&mut client)?;
+    check_installable(&before)?;
+    let files = files();
+    patiently("the schema rowcast", || {
+        let mut transaction = client.transaction()?;
+        transaction.batch_execute(LOCK_TIMEOUT)?;
+        for (name, text) in &files {
+            transaction.batch_execute(text).map_err(|error| explain(error.into(), name, config))?;
+        }
+        Ok(transaction.commit()?)
+    })?;
+    Ok(before)
+}
+
+/// An error where this program must not install over what is there.
+pub fn check_installable(state: &State) -> Result<()> {
+    match state {
+        State::Newer(newer) => Err(Error::new(
+            Kind::Conflict,
+            format!(
+                "the schema rowcast here is of version {newer}; this program installs version {}: use the newer program that it came with",
+                version()
+            ),
+        )),
+        State::Foreign(what) => Err(Error::new(
+            Kind::Conflict,
+            format!("the database has a schema rowcast of somebody else's, which holds {what}: rename or drop that schema first"),
+        )),
+        _ => Ok(()),
     }
-    Ok(transaction.commit()?)
 }
 
-/// Watches tables, named as SQL spells them.
-pub fn watch(config: &tokio_postgres::Config, tables: &[String]) -> Result<()> {
-    each(config, tables, "select rowcast.watch(cast($1::text as regclass))")
-}
-
-/// Stops watching tables, and removes what watching added to them.
-pub fn unwatch(config: &tokio_postgres::Config, tables: &[String]) -> Result<()> {
-    each(config, tables, "select rowcast.unwatch(cast($1::text as regclass))")
-}
-
-fn each(config: &tokio_postgres::Config, tables: &[String], statement: &str) -> Result<()> {
+/// A connection to a database whose schema is this program's; an error that says what to do otherwise.
+pub fn connect_installed(config: &tokio_postgres::Config) -> Result<Client> {
     let mut client = connect(config)?;
-    for table in tables {
-        client.execute(statement, &[table])?;
+    match state_of(&mut client)? {
+        State::Same | State::Altered(_) => Ok(client),
+        State::Nothing | State::Foreign(_) => Err(Error::not_found("the database has no schema rowcast: run rowcast install")),
+        State::Older(_) => Err(Error::new(Kind::Conflict, "the schema rowcast is of an older version: run rowcast install")),
+        newer @ State::Newer(_) => Err(check_installable(&newer).err().unwrap_or_else(|| Error::internal("a newer schema"))),
     }
-    Ok(())
 }
 
-fn connect(config: &tokio_postgres::Config) -> Result<Client> {
+pub(super) fn connect(config: &tokio_postgres::Config) -> Result<Client> {
     Ok(pool::connect_once(config)?)
+}
+
+/// Reads the system's catalog alone, so that it works for a role without any right on the schema.
+pub(super) fn state_of(client: &mut Client) -> Result<State> {
+    let schema = client.query_opt("select oid from pg_namespace where nspname = 'rowcast'", &[])?;
+    let Some(schema) = schema.map(|row| row.get::<_, u32>(0)) else { return Ok(State::Nothing) };
+    let ours = client.query_one("select exists (select from pg_class where relnamespace = $1 and relname = 'watched')", &[&schema])?;
+    if !ours.get::<_, bool>(0) {
+        let other = "select pg_describe_object(classid, objid, 0) from pg_depend
+            where refclassid = 'pg_namespace'::regclass and refobjid = $1 order by 1 limit 1";
+        // An empty schema was made for us.
+        return Ok(client.query_opt(other, &[&schema])?.map_or(State::Nothing, |row| State::Foreign(row.get(0))));
+    }
+    let functions = client.query("select proname::text, prosrc from pg_proc where pronamespace = $1", &[&schema])?;
+    let functions: Vec<(String, String)> = functions.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let present = functions.iter().find(|(name, _)| name == "version").and_then(|(_, body)| body.strip_prefix("select ")?.parse().ok());
+    Ok(match present.unwrap_or(1) {
+        older if older < version() => State::Older(older),
+        newer if newer > version() => State::Newer(newer),
+        _ => {
+            let altered = altered(&functions);
+            if altered.is_empty() { State::Same } else { State::Altered(altered) }
+        }
+    })
+}
+
+/// The functions of ours that are missing or have another body than in the files.
+fn altered(present: &[(String, String)]) -> Vec<String> {
+    let mut altered = BTreeSet::new();
+    for (_, text) in files() {
+        for function in text.split("\ncreate or replace function rowcast.").skip(1) {
+            let name = function.split('(').next().unwrap_or_default();
+            let body = function.split("$$").nth(1).unwrap_or_default();
+            let mut found = present.iter().filter(|(other, _)| other == name).peekable();
+            if found.peek().is_none() || found.any(|(_, other)| other != body) {
+                altered.insert(name.to_owned());
+            }
+        }
+    }
+    altered.into_iter().collect()
+}
+
+/// Tables, views and functions of the files, by name.
+pub(super) fn objects() -> (Vec<String>, Vec<String>, Vec<String>) {
+    let all: String = files().into_iter().map(|(_, text)| text).collect();
+    let named = |starts: &[&str]| -> Vec<String> {
+        let after = |start: &&str| all.split(start).skip(1).map(name_at_start).collect::<Vec<_>>();
+        let mut names: Vec<String> = starts.iter().flat_map(after).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    (
+        named(&["table if not exists rowcast."]),
+        named(&["view rowcast."]),
+        named(&["create or replace function rowcast.", "create function rowcast."]),
+    )
+}
+
+fn name_at_start(text: &str) -> String {
+    text.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect()
+}
+
+fn explain(error: Error, file: &str, config: &tokio_postgres::Config) -> Error {
+    let mut detail = format!("installing {file} failed: {}", error.detail);
+    if error.code.as_deref() == Some("42501") && file.starts_with("10_") {
+        let role = config.get_user().unwrap_or_default();
+        let database = config.get_dbname().unwrap_or(role);
+        detail.push_str(&format!(
+            ". The database's owner or a superuser can allow it: grant create on database \"{database}\" to \"{role}\""
+        ));
+    }
+    Error { detail, ..error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_are_understood() {
+        assert!(version() >= 2);
+        let (tables, views, functions) = objects();
+        for (names, name) in
+            [(&tables, "change"), (&tables, "epoch"), (&views, "table_mtime"), (&functions, "beds"), (&functions, "version")]
+        {
+            assert!(names.iter().any(|known| known == name), "{name} in {names:?}");
+        }
+        assert!(altered(&[]).iter().any(|name| name == "capture"));
+    }
 }

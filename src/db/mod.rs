@@ -5,11 +5,16 @@
 //! it nor the pool ever leaves this room.
 
 pub mod catalog;
+pub mod check;
 pub mod filters;
 pub mod install;
 pub mod log;
+mod patience;
 mod pool;
 pub mod rows;
+pub mod status;
+pub mod uninstall;
+pub mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

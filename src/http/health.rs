@@ -12,7 +12,7 @@ pub fn healthz() -> Response {
 }
 
 /// Whether tables can be read and followed: the database answers a request, the tailer has it, and every exposed table
-/// is there and watched.
+/// is there and watched. `cursor` is what the tailer has seen, so that `rowcast status` can tell how far behind it is.
 pub async fn readyz(app: &App) -> Response {
     let mut problems = app.catalog.borrow().missing.clone();
     if !app.hub.tail_alive() {
@@ -22,7 +22,11 @@ pub async fn readyz(app: &App) -> Response {
         problems.push(error.to_string());
     }
     let ready = problems.is_empty();
-    let body = serde_json::json!({ "status": if ready { "ready" } else { "not ready" }, "problems": problems });
+    let body = serde_json::json!({
+        "status": if ready { "ready" } else { "not ready" },
+        "problems": problems,
+        "cursor": app.hub.tip().to_string(),
+    });
     uncached(full(if ready { 200 } else { 503 }, "application/json", body.to_string()))
 }
 

@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 
-use super::{App, Response, answer, body, fields, full, guard, problem};
+use super::{App, Response, body, fields, full, guard, problem};
 use crate::change::{Batch, Change};
 use crate::cursor::Cursor;
 use crate::error::{Error, Kind, Result};
@@ -102,7 +102,7 @@ async fn listen(app: &App, entries: &[Entry]) -> Result<Vec<(usize, Micros)>> {
     };
     let at_once = poll.since.iter().any(|since| matches!(since, Since::Now));
     let deadline = if at_once { Instant::now() } else { Instant::now() + WAIT };
-    let answer = answer::by(app, &poll, deadline).await?;
+    let answer = app.answer(&poll, deadline).await?;
     if answer.retry_after.is_some() {
         // The server stops: every page keeps its token.
         return Ok(Vec::new());
@@ -148,7 +148,7 @@ async fn resolve(app: &App, wanted: Vec<WantedEntry>) -> Result<Vec<Entry>> {
             let constraints = one.constraints.unwrap_or_default().into_iter();
             let filter = constraints.map(|(column, value)| Ok((column, fields::json_value(&value)?))).collect::<Result<Wanted>>()?;
             // All of an entry are called by its place: whichever has news, it is the entry that is told.
-            subscriptions.push(answer::subscription(app, &place.to_string(), &one.r#type, filter).await?);
+            subscriptions.push(app.subscription(&place.to_string(), &one.r#type, filter).await?);
         }
         let topic: Topic = subscriptions.iter().map(|one| (one.relation, one.filter.clone())).collect();
         let since = app.tokens.cursor(token, &topic);

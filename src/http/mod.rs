@@ -1,6 +1,5 @@
 //! The HTTP side: the only room that parses requests and serialises answers.
 
-pub mod answer;
 pub mod assets;
 pub mod body;
 pub mod body_key;
@@ -21,20 +20,16 @@ pub mod shared;
 pub mod stream;
 
 use std::convert::Infallible;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use tokio::sync::watch;
 
-use crate::catalog::{Catalog, Table};
 use crate::config::Config;
-use crate::db::Database;
-use crate::db::filters::Printed;
-use crate::error::{Error, Result};
-use crate::hub::Hub;
+use crate::follow::Follow;
 
 pub type ResponseBody = http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>;
 pub type Response = hyper::Response<ResponseBody>;
@@ -42,23 +37,17 @@ pub type Response = hyper::Response<ResponseBody>;
 /// What every request works with.
 pub struct App {
     pub config: Arc<Config>,
-    pub database: Database,
-    pub hub: Arc<Hub>,
-    pub catalog: watch::Receiver<Arc<Catalog>>,
-    pub printed: Printed,
+    pub follow: Follow,
     pub lists: shared::SharedLists,
     pub tokens: listen::Tokens,
 }
 
-impl App {
-    /// An exposed table. A table that is not exposed is as unknown as one that does not exist.
-    pub fn table(&self, name: &str) -> Result<Arc<Table>> {
-        let table = self.catalog.borrow().table(name).cloned();
-        table.ok_or_else(|| {
-            Error::not_found(format!(
-                "there is no table \"{name}\" here: tables are seen if the configuration exposes them and they are watched"
-            ))
-        })
+/// Every resource but the files works on what following takes: the database, the hub and the catalog.
+impl Deref for App {
+    type Target = Follow;
+
+    fn deref(&self) -> &Follow {
+        &self.follow
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::poll_body::PollBody;
-use super::{App, Response, answer, encode, fields, full, problem, stream};
+use super::{App, Response, encode, fields, full, problem, stream};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::filter::{Wanted, parse_operand};
@@ -119,7 +119,7 @@ pub async fn get(app: Arc<App>, head: &Parts) -> Result<Response> {
     let wait = wait(seconds)?;
     let open = app.hub.enter()?;
     let asked_since = parse_since(&since)?;
-    let subscription = answer::subscription(&app, &table, &table, filter.clone()).await?;
+    let subscription = app.subscription(&table, &table, filter.clone()).await?;
     if events {
         return Ok(stream::response(app, table, filter, asked_since, open));
     }
@@ -137,7 +137,7 @@ pub async fn get(app: Arc<App>, head: &Parts) -> Result<Response> {
 /// Waits for a poll's answer, or for a newer poll that takes its seat.
 async fn wait_for(app: &App, mut waiting: Waiting) -> Result<Arc<Answer>> {
     let deadline = Instant::now() + waiting.wait;
-    let answered = answer::by(app, &waiting.poll, deadline);
+    let answered = app.answer(&waiting.poll, deadline);
     match &mut waiting.seat {
         None => answered.await,
         // Whichever is dropped leaves nothing behind: the client keeps its cursor.
@@ -164,7 +164,7 @@ async fn resolve(app: &App, wanted: Vec<WantedSubscription>) -> Result<Poll> {
         }
         let filter = one.filter.into_iter().map(|(column, value)| Ok((column, fields::json_value(&value)?))).collect::<Result<Wanted>>()?;
         since.push(parse_since(&one.since)?);
-        subscriptions.push(answer::subscription(app, &one.id, &one.table, filter).await?);
+        subscriptions.push(app.subscription(&one.id, &one.table, filter).await?);
     }
     Ok(Poll { subscriptions: subscriptions.into(), since })
 }

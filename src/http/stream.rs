@@ -13,7 +13,7 @@ use hyper::body::Frame;
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use tokio::time::Instant;
 
-use super::{App, Response, answer, encode, full, problem};
+use super::{App, Response, encode, full, problem};
 use crate::error::Result;
 use crate::filter::Wanted;
 use crate::hub::{Answer, Open, Poll, Since};
@@ -71,9 +71,9 @@ async fn next(state: &mut State) -> Bytes {
 
 /// The table is looked up by its name each time: it may have been made anew, or be exposed no longer.
 async fn next_answer(state: &State) -> Result<Arc<Answer>> {
-    let subscription = answer::subscription(&state.app, &state.table, &state.table, state.filter.clone()).await?;
+    let subscription = state.app.subscription(&state.table, &state.table, state.filter.clone()).await?;
     let poll = Poll { subscriptions: Arc::new([subscription]), since: vec![state.since.clone()] };
-    answer::by(&state.app, &poll, Instant::now() + HEARTBEAT).await
+    state.app.answer(&poll, Instant::now() + HEARTBEAT).await
 }
 
 /// A line break ends an event's line. JSON has none inside of strings, and elsewhere a space means the same; a `json`

@@ -1,9 +1,9 @@
 //! Integration tests: one binary, a module a promise, on a real PostgreSQL and real sockets.
 
 mod capture;
+mod commands;
 mod cursor;
 mod faults;
-mod install;
 mod kinds;
 mod notify;
 mod operations;

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 pub use cluster::{Cluster, Database, Stop};
 pub use http::Answer;
-pub use server::{Server, launch, run, server};
+pub use server::{Server, launch, output, program, run, server};
 pub use wait::wait_until;
 
 /// The example's table, exposed to be read and written.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use ureq::http::Request;
@@ -52,10 +52,15 @@ pub fn launch(database_url: &str, settings: &str, flags: &[&str]) -> Server {
     Server { port, child, agent, folder, database_url: database_url.to_owned(), keeper }
 }
 
-/// Runs the program to its end in an empty folder: whether it succeeded, and all that it said.
-pub fn run(arguments: &[&str]) -> (bool, String) {
+/// Runs the program to its end in an empty folder.
+pub fn output(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let output = program().args(arguments).current_dir(folder.path()).output().expect("the program can be run");
+    program().args(arguments).current_dir(folder.path()).stdin(Stdio::null()).output().expect("the program can be run")
+}
+
+/// The same: whether it succeeded, and all that it said.
+pub fn run(arguments: &[&str]) -> (bool, String) {
+    let output = output(arguments);
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
@@ -78,7 +83,7 @@ fn spawn(folder: &tempfile::TempDir, database_url: &str, port: u16, flags: &[&st
 }
 
 /// The built program, with nothing of the tester's environment that would configure it.
-fn program() -> Command {
+pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rowcast"));
     for (name, _) in std::env::vars_os() {
         if ["PG", "ROWCAST_", "DATABASE_URL"].iter().any(|prefix| name.to_str().is_some_and(|name| name.starts_with(prefix))) {

@@ -1,0 +1,176 @@
+//! Findings about rights: who the capture trigger runs as, what strangers may, and what the server's role lacks.
+
+use postgres::Client;
+
+use super::{By, Finding, Mend};
+use crate::error::Result;
+
+/// The functions of the schema that a server calls, and those that this command does.
+const SERVING: [&str; 7] = ["advance_horizon", "beds", "begin_epoch", "current_epoch", "note_shapes", "prune", "refusal"];
+
+/// What those call in turn.
+const CALLED_BY_SERVING: [&str; 1] = ["shape"];
+
+/// capture() runs with its owner's rights inside other people's transactions: that must be a role that can append to the
+/// log and nothing else, and nobody may attach the function to a table of his own.
+pub fn of_capture(client: &mut Client) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let row = client.query_one(
+        "select p.proowner::regrole::text, n.nspowner::regrole::text, to_regrole('rowcast_capture') is not null
+         from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'rowcast' and p.proname = 'capture'",
+        &[],
+    )?;
+    let (owner, installer, exists): (String, String, bool) = (row.get(0), row.get(1), row.get(2));
+    if owner != "rowcast_capture" {
+        let make = if exists { "" } else { "create role rowcast_capture nologin; " };
+        findings.push(Finding::new(
+            format!("the trigger function rowcast.capture() runs with the rights of {owner}, who may do more than append to the log"),
+            Mend::SqlThenRowcast(
+                format!("{make}grant rowcast_capture to {installer}; alter function rowcast.capture() owner to {installer}"),
+                By::Superuser,
+                vec!["install".to_owned()],
+            ),
+        ));
+    }
+    let granted = client.query(
+        "select distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end from pg_proc p
+         join pg_namespace n on n.oid = p.pronamespace, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+         where n.nspname = 'rowcast' and p.proname = 'capture' and a.grantee <> p.proowner and a.privilege_type = 'EXECUTE' order by 1",
+        &[],
+    )?;
+    let strangers: Vec<String> = granted.iter().map(|row| row.get(0)).collect();
+    if !strangers.is_empty() {
+        let strangers = strangers.join(", ");
+        findings.push(Finding::new(
+            format!("{strangers} may attach rowcast.capture() to tables, and so forge changes of others"),
+            // The function's owner has no login: the schema's owner is a member of it, and revokes in its name.
+            Mend::Sql(format!("revoke execute on function rowcast.capture() from {strangers}"), By::Role(installer.clone())),
+        ));
+    }
+    if exists {
+        findings.extend(of_capture_role(client, &installer)?);
+    }
+    Ok(findings)
+}
+
+/// What the role rowcast_capture has besides the right to append to the log.
+fn of_capture_role(client: &mut Client, installer: &str) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let role = client.query_one(
+        "select concat_ws(' ', case when rolcanlogin then 'nologin' end, case when rolsuper then 'nosuperuser' end,
+                case when rolcreaterole then 'nocreaterole' end, case when rolcreatedb then 'nocreatedb' end,
+                case when rolbypassrls then 'nobypassrls' end, case when rolreplication then 'noreplication' end),
+                array(select m.roleid::regrole::text from pg_auth_members m where m.member = r.oid order by 1)
+         from pg_roles r where rolname = 'rowcast_capture'",
+        &[],
+    )?;
+    let (attributes, member_of): (String, Vec<String>) = (role.get(0), role.get(1));
+    if !attributes.is_empty() {
+        findings.push(Finding::new(
+            format!("the role rowcast_capture should be {attributes}: it is there to append to the log"),
+            Mend::by_superuser(format!("alter role rowcast_capture {attributes}")),
+        ));
+    }
+    if !member_of.is_empty() {
+        let roles = member_of.join(", ");
+        findings.push(Finding::new(
+            format!("the role rowcast_capture is a member of {roles}, whose rights the capture trigger then has"),
+            Mend::by_superuser(format!("revoke {roles} from rowcast_capture")),
+        ));
+    }
+    let granted = client.query(
+        "select c.oid::regclass::text, string_agg(distinct a.privilege_type, ', ') from pg_class c, aclexplode(c.relacl) a
+         where a.grantee = 'rowcast_capture'::regrole and c.relowner <> a.grantee
+           and not (c.oid = 'rowcast.change'::regclass and a.privilege_type = 'INSERT')
+         group by c.oid order by 1",
+        &[],
+    )?;
+    for row in &granted {
+        let (table, rights): (String, String) = (row.get(0), row.get(1));
+        findings.push(Finding::new(
+            format!("the role rowcast_capture may {} {table}, and needs no such right", rights.to_lowercase()),
+            Mend::by_superuser(format!("revoke {rights} on {table} from rowcast_capture")),
+        ));
+    }
+    let owned = client.query(
+        "select pg_describe_object(s.classid, s.objid, s.objsubid) from pg_shdepend s
+         where s.refclassid = 'pg_authid'::regclass and s.refobjid = 'rowcast_capture'::regrole and s.deptype = 'o'
+           and s.dbid = (select d.oid from pg_database d where d.datname = current_database())
+           and not (s.classid = 'pg_proc'::regclass and s.objid = 'rowcast.capture()'::regprocedure) order by 1",
+        &[],
+    )?;
+    if !owned.is_empty() {
+        let owned: Vec<String> = owned.iter().map(|row| row.get(0)).collect();
+        findings.push(Finding::new(
+            format!("the role rowcast_capture owns {}, with all rights on it", owned.join(", ")),
+            Mend::SqlThenRowcast(format!("reassign owned by rowcast_capture to {installer}"), By::Superuser, vec!["install".to_owned()]),
+        ));
+    }
+    Ok(findings)
+}
+
+/// What everybody may in the schema. Only beds() is called by everybody, inside of the triggers.
+pub fn of_public(client: &mut Client) -> Result<Option<Finding>> {
+    const PUBLIC: &str = "
+        select 'schema rowcast' from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'rowcast' and a.grantee = 0
+        union
+        select case c.relkind when 'S' then 'sequence ' else 'table ' end || format('rowcast.%I', c.relname)
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a where n.nspname = 'rowcast' and a.grantee = 0
+        union
+        select format('function rowcast.%I(%s)', p.proname, pg_get_function_identity_arguments(p.oid))
+        from pg_proc p join pg_namespace n on n.oid = p.pronamespace, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+        where n.nspname = 'rowcast' and a.grantee = 0 and p.proname not in ('beds', 'capture')
+        order by 1";
+    let open: Vec<String> = client.query(PUBLIC, &[])?.iter().map(|row| row.get(0)).collect();
+    if open.is_empty() {
+        return Ok(None);
+    }
+    let revoke: Vec<String> = open.iter().map(|what| format!("revoke all on {what} from public")).collect();
+    Ok(Some(Finding::new(
+        format!("PUBLIC has rights on {}", open.join(", ")),
+        Mend::Sql(revoke.join("; "), By::Role(schema_owner(client)?)),
+    )))
+}
+
+/// What the role of this connection lacks to serve: rights on the schema, whoever owns it.
+pub fn of_server(client: &mut Client) -> Result<Option<Finding>> {
+    const LACKING: &str = "
+        select 'to use the schema' where not has_schema_privilege('rowcast', 'usage')
+        union all
+        select 'to read and write ' || string_agg(c.relname, ', ' order by c.relname)
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = 'rowcast' and (c.relkind = 'r' and not (has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
+            and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete'))
+          or c.relkind = 'v' and not has_table_privilege(c.oid, 'select'))
+        having count(*) > 0
+        union all
+        select 'to call ' || string_agg(p.proname, ', ' order by p.proname)
+        from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where n.nspname = 'rowcast' and p.proname = any ($1::text[]) and not has_function_privilege(p.oid, 'execute')
+        having count(*) > 0";
+    let functions: Vec<&str> = SERVING.into_iter().chain(CALLED_BY_SERVING).collect();
+    let lacking: Vec<String> = client.query(LACKING, &[&functions])?.iter().map(|row| row.get(0)).collect();
+    if lacking.is_empty() {
+        return Ok(None);
+    }
+    let row = client.query_one(
+        "select current_user::text, quote_ident(current_user),
+                string_agg(format('rowcast.%I(%s)', p.proname, pg_get_function_identity_arguments(p.oid)), ', ' order by p.proname)
+         from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'rowcast' and p.proname = any ($1::text[])",
+        &[&functions],
+    )?;
+    let (role, quoted, functions): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+    let grant = format!(
+        "grant usage on schema rowcast to {quoted}; grant select, insert, update, delete on all tables in schema rowcast to {quoted}; \
+         grant execute on function {functions} to {quoted}"
+    );
+    Ok(Some(Finding::new(
+        format!("the server's role {role} has no right {} of rowcast", lacking.join(", ")),
+        Mend::Sql(grant, By::Role(schema_owner(client)?)),
+    )))
+}
+
+fn schema_owner(client: &mut Client) -> Result<String> {
+    let owner = "select r.rolname::text from pg_namespace n join pg_roles r on r.oid = n.nspowner where n.nspname = 'rowcast'";
+    Ok(client.query_one(owner, &[])?.get(0))
+}

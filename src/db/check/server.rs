@@ -1,0 +1,99 @@
+//! Findings about the database's server, the connection to it, and whether a server of ours keeps the log short.
+
+use std::time::Duration;
+
+use postgres::Client;
+use postgres::fallible_iterator::FallibleIterator;
+
+use super::{Finding, Mend, Wanted};
+use crate::error::Result;
+
+/// How long a notification to oneself may take.
+const ECHO: Duration = Duration::from_secs(2);
+
+/// Pruning is done now and then: a log this much longer than the retention is not pruned at all.
+const SLACK: Duration = Duration::from_secs(120);
+
+pub fn look(client: &mut Client, wanted: &Wanted) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    findings.extend(superuser(client, wanted)?);
+    findings.extend(deaf(client)?);
+    findings.extend(silent_writers(client)?);
+    let prepared: String = client.query_one("show max_prepared_transactions", &[])?.get(0);
+    if prepared != "0" {
+        findings.push(Finding::hint(
+            format!("max_prepared_transactions is {prepared}: PostgreSQL refuses to prepare a transaction that has rung the bell"),
+            Mend::hand("whoever uses PREPARE TRANSACTION calls rowcast.prepare_quietly() right after BEGIN; nobody else need care"),
+        ));
+    }
+    Ok(findings)
+}
+
+fn superuser(client: &mut Client, wanted: &Wanted) -> Result<Option<Finding>> {
+    let row = client.query_one("select rolname::text, rolsuper from pg_roles where rolname = current_user", &[])?;
+    let (role, superuser): (String, bool) = (row.get(0), row.get(1));
+    let finding = Finding {
+        what: format!("the server's role {role} is a superuser, who passes every check of rights"),
+        mend: Mend::hand(
+            "make a role for the server (create role … login), name it in DATABASE_URL, and check again: what it needs is told",
+        ),
+        hint: wanted.allow_superuser,
+    };
+    Ok(superuser.then_some(finding))
+}
+
+/// LISTEN has to deliver: it does not behind a pool of connections that hands out another one for each transaction.
+fn deaf(client: &mut Client) -> Result<Option<Finding>> {
+    client.batch_execute("listen rowcast_check")?;
+    client.batch_execute("notify rowcast_check")?;
+    let heard = client.notifications().timeout_iter(ECHO).next()?.is_some();
+    client.batch_execute("unlisten rowcast_check")?;
+    Ok((!heard).then(|| {
+        Finding::new(
+            "LISTEN does not deliver on this connection: changes would arrive with the slow timer only. Is it behind pgbouncer?",
+            Mend::hand("give the tailer an address that leads to PostgreSQL itself, or let pgbouncer pool sessions, not transactions"),
+        )
+    }))
+}
+
+/// Sessions that start with session_replication_role = replica fire no trigger of ours.
+fn silent_writers(client: &mut Client) -> Result<Vec<Finding>> {
+    const REPLICA: &str = "
+        select case when s.setrole = 0 then format('database %I', d.datname)
+                    when s.setdatabase = 0 then format('role %I', r.rolname) else format('role %I in database %I', r.rolname, d.datname) end
+        from pg_db_role_setting s
+        left join pg_roles r on r.oid = s.setrole left join pg_database d on d.oid = s.setdatabase
+        where (s.setdatabase = 0 or d.datname = current_database())
+          and exists (select from unnest(s.setconfig) as c (line) where lower(c.line) = 'session_replication_role=replica')
+        order by 1";
+    let rows = client.query(REPLICA, &[])?;
+    let finding = |row: &postgres::Row| {
+        let whose: String = row.get(0);
+        Finding::new(
+            format!("session_replication_role is replica for {whose}: what its sessions write fires no trigger, and is not captured"),
+            Mend::by_superuser(format!("alter {whose} reset session_replication_role")),
+        )
+    };
+    Ok(rows.iter().map(finding).collect())
+}
+
+/// Whether the log is pruned.
+pub fn retention(client: &mut Client, wanted: &Wanted) -> Result<Option<Finding>> {
+    let Some(keep) = wanted.keep else { return Ok(None) };
+    let row = client.query_one(
+        "select extract(epoch from clock_timestamp() - min(c.time))::float8, count(*), pg_total_relation_size('rowcast.change')
+         from rowcast.change c",
+        &[],
+    )?;
+    let (age, rows, bytes): (Option<f64>, i64, i64) = (row.get(0), row.get(1), row.get(2));
+    let long = age.filter(|&age| age > (keep + keep / 2 + SLACK).as_secs_f64());
+    Ok(long.map(|age| {
+        Finding::new(
+            format!(
+                "the log holds {rows} changes in {bytes} bytes, the oldest {age:.0} s old, but its retention is {} s: no server prunes it",
+                keep.as_secs()
+            ),
+            Mend::rowcast(&["serve"]),
+        )
+    }))
+}
