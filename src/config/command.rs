@@ -7,6 +7,8 @@ use clap::Subcommand;
 pub enum Command {
     /// Serve pages, tables and changes over HTTP (what happens without a command)
     Serve,
+    /// Show every setting that is in force and where it was set, as a file that could be used; never a password
+    Config,
     /// Put the schema rowcast into the database, or bring an older one up to date
     Install,
     /// Watch tables, so that their changes are logged: `rowcast watch public.person`

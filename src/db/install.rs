@@ -4,6 +4,7 @@ use postgres::Client;
 use rust_embed::Embed;
 
 use super::pool;
+use crate::config::Address;
 use crate::error::{Error, Result};
 
 #[derive(Embed)]
@@ -21,8 +22,8 @@ pub fn files() -> Vec<(String, String)> {
 }
 
 /// Installs the schema, or upgrades an older one in place.
-pub fn install(config: &tokio_postgres::Config) -> Result<()> {
-    let mut client = connect(config)?;
+pub fn install(address: &Address) -> Result<()> {
+    let mut client = connect(address)?;
     let mut transaction = client.transaction()?;
     for (name, text) in files() {
         transaction.batch_execute(&text).map_err(|error| {
@@ -34,23 +35,23 @@ pub fn install(config: &tokio_postgres::Config) -> Result<()> {
 }
 
 /// Watches tables, named as SQL spells them.
-pub fn watch(config: &tokio_postgres::Config, tables: &[String]) -> Result<()> {
-    each(config, tables, "select rowcast.watch(cast($1::text as regclass))")
+pub fn watch(address: &Address, tables: &[String]) -> Result<()> {
+    each(address, tables, "select rowcast.watch(cast($1::text as regclass))")
 }
 
 /// Stops watching tables, and removes what watching added to them.
-pub fn unwatch(config: &tokio_postgres::Config, tables: &[String]) -> Result<()> {
-    each(config, tables, "select rowcast.unwatch(cast($1::text as regclass))")
+pub fn unwatch(address: &Address, tables: &[String]) -> Result<()> {
+    each(address, tables, "select rowcast.unwatch(cast($1::text as regclass))")
 }
 
-fn each(config: &tokio_postgres::Config, tables: &[String], statement: &str) -> Result<()> {
-    let mut client = connect(config)?;
+fn each(address: &Address, tables: &[String], statement: &str) -> Result<()> {
+    let mut client = connect(address)?;
     for table in tables {
         client.execute(statement, &[table])?;
     }
     Ok(())
 }
 
-fn connect(config: &tokio_postgres::Config) -> Result<Client> {
-    Ok(pool::connect_once(config)?)
+fn connect(address: &Address) -> Result<Client> {
+    pool::connect_once(address)
 }
