@@ -1,6 +1,7 @@
 //! Integration tests: one binary, a module a promise, on a real PostgreSQL and real sockets.
 
 mod capture;
+mod connections;
 mod cursor;
 mod faults;
 mod install;

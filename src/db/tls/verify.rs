@@ -126,3 +126,6 @@ fn matches(name: &str, wanted: &str, server_name: &ServerName<'_>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ mod cluster;
 pub mod follower;
 mod http;
 pub mod keeper;
+pub mod pgbouncer;
 pub mod proxy;
 pub mod raw;
 mod server;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 pub use cluster::{Cluster, Database, Stop};
 pub use http::Answer;
-pub use server::{Server, launch, run, server};
+pub use server::{Server, launch, run, run_with, server};
 pub use wait::wait_until;
 
 /// The example's table, exposed to be read and written.

@@ -54,8 +54,15 @@ pub fn launch(database_url: &str, settings: &str, flags: &[&str]) -> Server {
 
 /// Runs the program to its end in an empty folder: whether it succeeded, and all that it said.
 pub fn run(arguments: &[&str]) -> (bool, String) {
+    run_with(arguments, &[])
+}
+
+/// The same with variables of the environment.
+pub fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let output = program().args(arguments).current_dir(folder.path()).output().expect("the program can be run");
+    let mut program = program();
+    program.args(arguments).envs(variables.iter().copied()).current_dir(folder.path());
+    let output = program.output().expect("the program can be run");
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
