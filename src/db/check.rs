@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::install::{State, connect, state_of, version};
 use crate::config::Access;
+use crate::config::Address;
 use crate::error::{Error, Result};
 
 /// One thing that should be otherwise.
@@ -84,7 +85,7 @@ impl Mend {
 }
 
 /// Looks at everything; returns the findings, and how many tables are watched.
-pub fn look(config: &tokio_postgres::Config, wanted: &Wanted) -> Result<(Vec<Finding>, i64)> {
+pub fn look(config: &Address, wanted: &Wanted) -> Result<(Vec<Finding>, i64)> {
     let mut client = match connect(config) {
         Ok(client) => client,
         Err(error) => return Ok((vec![unreachable(&error)], 0)),

@@ -75,7 +75,7 @@ fn a_connection_that_does_not_hear_bells_is_told() {
                 std::thread::spawn(move || hand_on(server, client, deaf));
             }
         });
-        checked.url = format!("postgresql://app@127.0.0.1:{port}/{}", checked.db.name);
+        checked.url = format!("postgresql://app@127.0.0.1:{port}/{}?sslmode=disable", checked.db.name);
         if deaf {
             assert!(checked.only("LISTEN does not deliver").mend.contains("pgbouncer"));
         } else {
