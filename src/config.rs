@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 
-pub use command::Command;
+pub use command::{Command, Listen};
 pub use database::{database_config, display, how_to_start};
 pub use flags::{Cli, Flags, Settings};
 

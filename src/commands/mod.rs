@@ -2,6 +2,7 @@
 
 mod check;
 mod install;
+mod listen;
 mod output;
 mod serve;
 mod status;
@@ -30,6 +31,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             let settings = settings()?;
             status::run(&database(&settings)?, settings, json)?;
         }
+        Command::Listen(asked) => listen::run(settings()?, &asked)?,
         // A configuration that is wrong is one of the things to be found.
         Command::Check { json } => return check::run(settings(), cli.flags.settings.clone(), database, json),
     }

@@ -30,6 +30,8 @@ pub enum Command {
         #[arg(required = true, value_name = "TABLE")]
         tables: Vec<String>,
     },
+    /// Print the changes of tables as they come, without a server: `rowcast listen person`
+    Listen(Listen),
     /// Tell what is missing, wrong or insecure, each with the command that mends it; the exit code is 1 if anything is
     Check {
         /// As JSON, for a program
@@ -42,6 +44,22 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Listen {
+    /// Names as under [expose] in the configuration: person, or schema.person outside of public
+    #[arg(required = true, value_name = "TABLE")]
+    pub tables: Vec<String>,
+    /// Only rows with this value: column=value, or "column is null"; for one of several tables table.column=value
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub filters: Vec<String>,
+    /// Begin after this cursor, as it was printed at the end, instead of now
+    #[arg(long, value_name = "CURSOR")]
+    pub since: Option<String>,
+    /// As JSON, one line a change, also in a terminal; a pipe gets it anyway
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug, Clone)]
