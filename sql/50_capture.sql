@@ -16,68 +16,113 @@
 -- Row by row, because that needs no pairing of old and new rows, and is in order where a trigger of the application's
 -- changes the same row again (the name sorts first).
 --
--- The settings that the text of an image depends on are pinned, so that an image does not follow its writer's
--- time zone. Definer's rights, so that a writer needs none on the log.
+-- Definer's rights, so that a writer needs none on the log. This function has no settings of its own, for setting and
+-- unsetting them would cost as much as all the rest: so every name in it, of operators and types too, is qualified, or
+-- a writer's search_path would decide what runs here. What needs settings, or care, is in append().
 create or replace function rowcast.capture() returns trigger
 language plpgsql volatile security definer
-set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-set datestyle = 'ISO, MDY'
-set intervalstyle = 'iso_8601'
-set bytea_output = 'hex'
-set extra_float_digits = 1
 as $$
 declare
-  target constant oid := case when tg_nargs > 2 then coalesce(pg_partition_root(tg_relid), tg_relid) else tg_relid end;
-  -- By the oid of this moment: one that was written down would be another table's after a dump and restore.
-  counter constant text := 'rowcast.rows_' || target;
-  counted integer := coalesce(nullif(current_setting(counter, true), '')::integer, 0);
-  bulk_rows constant integer := tg_argv[0]::integer;
-  old_image json;
-  new_image json;
-  elided text[];
+  target pg_catalog.oid := tg_relid;
+  counter pg_catalog.text;
+  counted pg_catalog.int4;
+  zone pg_catalog.text;
+  is_elsewhere pg_catalog.bool;
 begin
-  if counted > bulk_rows then
+  if tg_nargs operator(pg_catalog.>) 2 then
+    target := coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid);
+  end if;
+  -- By the oid of this moment: one that was written down would be another table's after a dump and restore.
+  counter := 'rowcast.rows_' operator(pg_catalog.||) target::pg_catalog.text;
+  -- Null before a session's first count, and empty after the transaction that counted.
+  counted := ('0' operator(pg_catalog.||) coalesce(pg_catalog.current_setting(counter, true), ''))::pg_catalog.int4;
+  if counted operator(pg_catalog.>) tg_argv[0]::pg_catalog.int4 then
     return null;
   end if;
-  perform set_config(counter, (counted + 1)::text, true);
-  if counted = bulk_rows or tg_op = 'TRUNCATE' then
+  perform pg_catalog.set_config(counter, (counted operator(pg_catalog.+) 1)::pg_catalog.text, true);
+  if counted operator(pg_catalog.=) tg_argv[0]::pg_catalog.int4 or tg_op operator(pg_catalog.=) 'TRUNCATE' then
     insert into rowcast.change (relation, op) values (target, 'R');
-  elsif coalesce(pg_column_size(old), 0) + coalesce(pg_column_size(new), 0) <= 8192 then
-    insert into rowcast.change (relation, op, old, new)
-      values (target, left(tg_op, 1)::"char", row_to_json(old), row_to_json(new));
-  else
-    -- A row that cannot be rendered, such as one that expands past 1 GB, must not fail its writer. The block writes
-    -- nothing and so takes no transaction id.
-    begin
-      if tg_op = 'UPDATE' then
-        select u.old, u.new, u.elided into old_image, new_image, elided from rowcast.large_update(target, tg_relid, old, new) u;
-      else
-        old_image := row_to_json(old);
-        new_image := row_to_json(new);
-      end if;
-    exception when others then
-      old_image := null;
-      new_image := null;
-    end;
-    if coalesce(octet_length(old_image::text), 0) + coalesce(octet_length(new_image::text), 0)
-       between 1 and coalesce(tg_argv[1]::integer, 4194304) then
-      insert into rowcast.change (relation, op, old, new, elided)
-        values (target, left(tg_op, 1)::"char", old_image, new_image, elided);
-    else
-      insert into rowcast.change (relation, op) values (target, 'R');
+  elsif coalesce(pg_catalog.pg_column_size(old), 0) operator(pg_catalog.+) coalesce(pg_catalog.pg_column_size(new), 0)
+          operator(pg_catalog.<=) 8192
+     and pg_catalog.current_setting('DateStyle') operator(pg_catalog.~~) 'ISO%'
+     and pg_catalog.current_setting('IntervalStyle') operator(pg_catalog.=) 'postgres'
+     and pg_catalog.current_setting('bytea_output') operator(pg_catalog.=) 'hex'
+     and pg_catalog.current_setting('extra_float_digits') operator(pg_catalog.=) '1' then
+    zone := pg_catalog.current_setting('TimeZone');
+    is_elsewhere := zone operator(pg_catalog.<>) 'UTC';
+    if is_elsewhere then
+      perform pg_catalog.set_config('TimeZone', 'UTC', true);
     end if;
+    insert into rowcast.change (relation, op, old, new)
+      values (target, pg_catalog.left(tg_op, 1)::pg_catalog."char", pg_catalog.row_to_json(old), pg_catalog.row_to_json(new));
+    if is_elsewhere then
+      perform pg_catalog.set_config('TimeZone', zone, true);
+    end if;
+  elsif tg_op operator(pg_catalog.=) 'INSERT' then
+    perform rowcast.append(target, tg_relid, 'I', new, new, tg_argv[1]::pg_catalog.int4);
+  elsif tg_op operator(pg_catalog.=) 'DELETE' then
+    perform rowcast.append(target, tg_relid, 'D', old, old, tg_argv[1]::pg_catalog.int4);
+  else
+    perform rowcast.append(target, tg_relid, 'U', old, new, tg_argv[1]::pg_catalog.int4);
   end if;
   for bed in 1 .. rowcast.beds() loop
-    if not pg_try_advisory_xact_lock_shared(1919907683, bed) then
+    if not pg_catalog.pg_try_advisory_xact_lock_shared(1919907683, bed) then
       -- A full queue would fail the writer's COMMIT; the slow timer of the sleeper comes instead.
-      if pg_notification_queue_usage() < 0.9 then
+      if pg_catalog.pg_notification_queue_usage() operator(pg_catalog.<) 0.9 then
         notify rowcast;
       end if;
       exit;
     end if;
   end loop;
   return null;
+end
+$$;
+
+-- Appends a change whose row is large, or whose writer has settings of his own: those that the text of an image depends on
+-- are pinned here to PostgreSQL's defaults, so that an image does not follow its writer's time zone. `before` counts for an
+-- update and a delete, `after` for an update and an insert. `image_bytes` is null in triggers of version 0.1.
+create or replace function rowcast.append(
+  target oid, part oid, op "char", before anyelement, after anyelement, image_bytes integer) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO, MDY'
+set intervalstyle = 'postgres'
+set bytea_output = 'hex'
+set extra_float_digits = 1
+as $$
+#variable_conflict use_variable
+declare
+  is_large constant boolean := pg_column_size(before) + pg_column_size(after) > 8192;
+  old_image json;
+  new_image json;
+  elided text[];
+begin
+  if not is_large then
+    insert into rowcast.change (relation, op, old, new)
+      values (target, op, case when op <> 'I' then row_to_json(before) end, case when op <> 'D' then row_to_json(after) end);
+    return;
+  end if;
+  -- A row that cannot be rendered, such as one that expands past 1 GB, must not fail its writer. The block writes
+  -- nothing and so takes no transaction id.
+  begin
+    if op = 'U' then
+      select u.old, u.new, u.elided into old_image, new_image, elided from rowcast.large_update(target, part, before, after) u;
+    elsif op = 'D' then
+      old_image := row_to_json(before);
+    else
+      new_image := row_to_json(after);
+    end if;
+  exception when others then
+    old_image := null;
+    new_image := null;
+  end;
+  if coalesce(octet_length(old_image::text), 0) + coalesce(octet_length(new_image::text), 0)
+     between 1 and coalesce(image_bytes, 4194304) then
+    insert into rowcast.change (relation, op, old, new, elided) values (target, op, old_image, new_image, elided);
+  else
+    insert into rowcast.change (relation, op) values (target, 'R');
+  end if;
 end
 $$;
 
@@ -125,13 +170,13 @@ end
 $$;
 
 -- BEFORE UPDATE of each row: mtime, which never goes backwards. The one trigger that names a column, so it has to
--- bear that the column is renamed, dropped or of another type by now: the block writes nothing and takes no xid.
+-- bear that the column is renamed, dropped or of another type by now: the block writes nothing and takes no xid. Its
+-- names are qualified, as in capture().
 create or replace function rowcast.touch() returns trigger
 language plpgsql volatile
-set search_path = pg_catalog, pg_temp
 as $$
 begin
-  new.mtime := greatest(clock_timestamp(), old.mtime + interval '1 microsecond');
+  new.mtime := greatest(pg_catalog.clock_timestamp(), old.mtime operator(pg_catalog.+) pg_catalog.interval '1 microsecond');
   return new;
 exception when others then
   return new;

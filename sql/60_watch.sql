@@ -178,7 +178,7 @@ declare
 begin
   for target in
     select c.oid::regclass from pg_class c
-    where c.relnamespace = target_schema and c.relkind in ('r', 'p', 'f') order by c.relname
+    where c.relnamespace = target_schema and c.relkind in ('r', 'p', 'f') and not c.relispartition order by c.relname
   loop
     refusal := rowcast.refusal(target);
     if refusal is null then

@@ -1,6 +1,6 @@
 //! The exposed tables as the database's catalog describes them. Plain data, loaded by `db::catalog`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::change::Relation;
@@ -69,7 +69,8 @@ impl Table {
 /// The exposed tables and views that are there now, and what keeps the others away.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
-    by_name: HashMap<String, Arc<Table>>,
+    /// In the order of their names.
+    by_name: BTreeMap<String, Arc<Table>>,
     by_relation: HashMap<Relation, Arc<Table>>,
     /// Why a table that the configuration exposes cannot be seen, a sentence each.
     pub missing: Vec<String>,
@@ -87,6 +88,10 @@ impl Catalog {
 
     pub fn table(&self, exposed_name: &str) -> Option<&Arc<Table>> {
         self.by_name.get(exposed_name)
+    }
+
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<Table>> {
+        self.by_name.values()
     }
 
     pub fn relation(&self, relation: Relation) -> Option<&Arc<Table>> {

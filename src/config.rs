@@ -35,6 +35,8 @@ pub struct Config {
     /// Exposed name to access.
     pub expose: BTreeMap<String, Access>,
     pub allow_superuser: bool,
+    /// Whether pages written for PBP get the labels that they expect.
+    pub pbp: bool,
     pub limits: Limits,
     pub tail: TailConfig,
 }
@@ -99,6 +101,7 @@ impl Config {
             public_hosts,
             expose,
             allow_superuser: settings.allow_superuser.unwrap_or(false),
+            pbp: settings.pbp.unwrap_or(false),
             limits: Limits {
                 pool_connections,
                 waiting_requests: in_range("waiting_requests", settings.waiting_requests, 1_000, 1..=1_000_000)?,

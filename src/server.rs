@@ -16,7 +16,7 @@ use crate::db::Database;
 use crate::db::filters::Printed;
 use crate::error::{Error, Result};
 use crate::follow::Follow;
-use crate::http::{App, jitter, listener, shared::SharedLists};
+use crate::http::{App, jitter, listen::Tokens, listener, shared::SharedLists};
 use crate::hub::{Hub, HubLimits};
 use crate::stop::{Stopper, stop};
 use crate::tail::{self, Tailer};
@@ -64,7 +64,7 @@ pub async fn start(config: Config) -> Result<Server> {
     let connections = Arc::new(listener::Connections::new(config.limits.connections));
     let limits = BatchLimits { rows: config.tail.batch_rows, bytes: config.tail.batch_bytes };
     let follow = Follow { database, hub: hub.clone(), catalog: seen, printed: Printed::default(), limits };
-    let app = Arc::new(App { config, follow, lists: SharedLists::default() });
+    let app = Arc::new(App { config, follow, lists: SharedLists::default(), tokens: Tokens::default() });
     let mut listeners = JoinSet::new();
     for socket in sockets {
         listeners.spawn(listener::run(socket, app.clone(), connections.clone(), listening.clone()));

@@ -1,13 +1,10 @@
 //! The page at `/`: one table, live in every tab, with the state of this tab at the top.
 //!
-//! The markup is complete but empty of rows; `static/js/index.js` fills it. What it holds on to:
+//! The markup is complete but empty of rows; `static/js/index.js` fills it. What it holds on to, besides the strip of
+//! [`crate::status`]:
 //!
 //! | hook | what it is |
 //! |---|---|
-//! | `#status` | the strip that tells the state of this tab |
-//! | `#status[data-role]` | `starting`, `master`, `follower` or `alone` |
-//! | `#status[data-connection]` | `connecting`, `online` or `offline` |
-//! | `#status [data-state]` | one fact each: `tab`, `role`, `explains`, `connection`, `tabs`, `term`, `since`, `handover`, `problem`, `retry` |
 //! | `#add` | the form for a new row: fields `name` and `value`, the button "Add" |
 //! | `#rows[data-status]` | `loading`, `live`, `stale` or `error`, as the replica says |
 //! | `#rows [data-when]` | a sentence for one of these states, or for `empty` or `cut` (more rows than are shown); hidden in the others |
@@ -22,7 +19,9 @@
 
 use maud::{Markup, html};
 
-use crate::layout::{Layout, document};
+use crate::layout::{Layout, brand, document};
+use crate::status::status;
+use crate::tables::{Listed, links};
 
 /// The statement that the page asks its reader to try.
 const INSERT: &str = "insert into testtype (name, value) values ('Ann', 42);";
@@ -35,6 +34,8 @@ pub struct HelloPage {
     pub psql: Option<String>,
     /// Whether `testtype` is exposed with `rw`. If not, the page offers no form and no buttons.
     pub writable: bool,
+    /// The other exposed tables and views.
+    pub others: Vec<Listed>,
 }
 
 /// The page at `/`.
@@ -43,7 +44,7 @@ pub fn hello(page: &HelloPage) -> Markup {
         title: "rowcast: hello, world",
         description: "One table of PostgreSQL, live in every open browser tab.",
         styles: &["/static/css/hello.css", "/static/css/rows.css"],
-        script: "/static/js/index.js",
+        script: Some("/static/js/index.js"),
         preload: &["/static/js/rowcast.js"],
     };
     document(
@@ -55,6 +56,12 @@ pub fn hello(page: &HelloPage) -> Markup {
                 (status())
                 (rows(page))
                 (try_it(page))
+                @if !page.others.is_empty() {
+                    section.panel aria-labelledby="tables-heading" {
+                        h2 #tables-heading { "Other tables" }
+                        (links(&page.others))
+                    }
+                }
             }
             template #row { (row(page)) }
             @if page.writable {
@@ -67,10 +74,7 @@ pub fn hello(page: &HelloPage) -> Markup {
 fn header(page: &HelloPage) -> Markup {
     html! {
         header.masthead {
-            p.brand {
-                img src="/static/img/favicon.svg" alt="" width="28" height="28";
-                "rowcast"
-            }
+            (brand())
             h1 { "Hello, world" }
             p.lead {
                 "This is a table in PostgreSQL, live: open more tabs, "
@@ -85,33 +89,6 @@ fn header(page: &HelloPage) -> Markup {
                     a href="/api/testtype" { "/api/testtype" }
                     "."
                 }
-            }
-        }
-    }
-}
-
-/// The live region holds what changes seldom; times that tick stand outside of it, so that a
-/// screen reader is not made to read every second.
-fn status() -> Markup {
-    html! {
-        section #status.status.needs-script aria-labelledby="status-heading" data-role="starting" data-connection="connecting" {
-            h2 #status-heading.visually-hidden { "This tab" }
-            output.verdict {
-                span.role data-state="role" { "Starting" }
-                span.explains data-state="explains" { "finding out which tab is master" }
-                span.connection data-state="connection" { "Connecting" }
-            }
-            p.away {
-                strong data-state="problem" {}
-                " "
-                span data-state="retry" {}
-            }
-            dl.facts {
-                div { dt { "This tab" } dd { code data-state="tab" { "–" } } }
-                div { dt { "Tabs" } dd data-state="tabs" { "–" } }
-                div { dt { "Term" } dd data-state="term" { "–" } }
-                div { dt { "Master since" } dd { span data-state="since" { "–" } } }
-                div { dt { "Last hand-over" } dd { span data-state="handover" { "–" } } }
             }
         }
     }

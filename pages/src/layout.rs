@@ -10,8 +10,8 @@ pub(crate) struct Layout<'a> {
     pub description: &'a str,
     /// Style sheets after `base.css`, as paths from the root of the site.
     pub styles: &'a [&'a str],
-    /// The page's own ES module, as a path from the root of the site.
-    pub script: &'a str,
+    /// The page's own ES module, as a path from the root of the site; a page that stands still has none.
+    pub script: Option<&'a str>,
     /// The modules that `script` imports, fetched at once instead of one after another.
     pub preload: &'a [&'a str],
 }
@@ -35,9 +35,21 @@ pub(crate) fn document(layout: &Layout<'_>, body: Markup) -> Markup {
                 @for module in layout.preload {
                     link rel="modulepreload" href=(module);
                 }
-                script type="module" src=(layout.script) {}
+                @if let Some(script) = layout.script {
+                    script type="module" src=(script) {}
+                }
             }
             body { (body) }
+        }
+    }
+}
+
+/// The mark above a page's title.
+pub(crate) fn brand() -> Markup {
+    html! {
+        p.brand {
+            img src="/static/img/favicon.svg" alt="" width="28" height="28";
+            a href="/" { "rowcast" }
         }
     }
 }

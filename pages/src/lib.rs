@@ -4,7 +4,9 @@
 //! this crate is maud, so the compiler holds it to that.
 //!
 //! - [`layout`] is what every page shares: the document's head and the frame of its body.
-//! - [`hello`] is the page at `/`: one table, live in every tab.
+//! - [`hello`] is the page at `/`: the example's table, live in every tab.
+//! - [`tables`] is the page at `/` of any other database: its exposed tables.
+//! - [`live`] is the page of one of these, and [`status`] the strip that all live pages have.
 //!
 //! Pages are served under a policy that forbids inline styles, inline scripts and `data:` images.
 //! So everything that a page looks like is in `static/css/`, and everything that it does is in
@@ -12,5 +14,11 @@
 
 mod hello;
 mod layout;
+mod live;
+mod status;
+mod tables;
 
 pub use hello::{HelloPage, hello};
+pub use live::{LivePage, live};
+pub use maud::Markup;
+pub use tables::{Listed, TablesPage, tables};

@@ -13,15 +13,6 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Take the schema rowcast and all that it added out of the database again
-    Uninstall {
-        /// Print the SQL, for psql or for a person, and change nothing
-        #[arg(long)]
-        dry_run: bool,
-        /// Do not ask first
-        #[arg(long, short)]
-        yes: bool,
-    },
     /// Watch tables, so that their changes are logged: `rowcast watch public.person`
     Watch(Watch),
     /// Stop watching tables, and remove what watching added to them
@@ -32,17 +23,26 @@ pub enum Command {
     },
     /// Print the changes of tables as they come, without a server: `rowcast listen person`
     Listen(Listen),
+    /// Tell what is watched and exposed, how large the log is, and how far behind the server is
+    Status {
+        /// As JSON, for a program
+        #[arg(long)]
+        json: bool,
+    },
     /// Tell what is missing, wrong or insecure, each with the command that mends it; the exit code is 1 if anything is
     Check {
         /// As JSON, for a program
         #[arg(long)]
         json: bool,
     },
-    /// Tell what is watched and exposed, how large the log is, and how far behind the server
-    Status {
-        /// As JSON, for a program
+    /// Take the schema rowcast and all that it added out of the database again
+    Uninstall {
+        /// Print the SQL, for psql or for a person, and change nothing
         #[arg(long)]
-        json: bool,
+        dry_run: bool,
+        /// Do not ask first
+        #[arg(long, short)]
+        yes: bool,
     },
 }
 

@@ -11,7 +11,7 @@ use super::{Access, Command};
 use crate::error::{Error, Result};
 
 /// What stands below the flags in `--help`.
-const EXPOSE_HELP: &str = "\
+const SETTINGS_HELP: &str = "\
 Every setting can be given as a flag, as an environment variable (shown with each), or in the file under the flag's name with
 underscores; a flag wins over the environment, and that over the file. Which tables are seen over HTTP is said in the file alone:
 
@@ -19,12 +19,25 @@ underscores; a flag wins over the environment, and that over the file. Which tab
     testtype = \"rw\"          # \"r\" to read and subscribe, \"rw\" to write as well
     \"accounts.person\" = \"r\"  # in a schema other than public
 
-First steps, in a checkout: ./reinitdb.sh && cargo run --release. With a database of your own: rowcast install, rowcast watch TABLE,
-name the table under [expose], rowcast serve. The log goes to stderr; ROWCAST_LOG=debug says more.";
+The log goes to stderr; ROWCAST_LOG=debug says more.";
+
+/// What stands above the commands in `--help`.
+const FIRST_STEPS: &str = "\
+Carries every committed change in PostgreSQL to every open browser tab.
+
+First steps, in a checkout of rowcast:
+    ./reinitdb.sh && cargo run --release      then open http://localhost:8888
+With a database of your own, as a role that owns the tables:
+    export DATABASE_URL=postgresql://role@host/database
+    rowcast install                           once: the schema rowcast (--dry-run shows the SQL)
+    rowcast watch person                      from now on its changes are logged
+    rowcast listen person                     see them in this terminal
+    echo '[expose]' > rowcast.toml; echo 'person = \"r\"' >> rowcast.toml
+    rowcast check && rowcast serve            and the browser sees them too";
 
 /// Carries every committed change in PostgreSQL to every open browser tab
 #[derive(Parser, Debug)]
-#[command(name = "rowcast", version, after_help = EXPOSE_HELP, max_term_width = 130)]
+#[command(name = "rowcast", version, long_about = FIRST_STEPS, after_help = SETTINGS_HELP, max_term_width = 130)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -64,6 +77,9 @@ pub struct Settings {
     /// Serve although the database's role is a superuser, who passes every check of rights
     #[arg(long, env = "ROWCAST_ALLOW_SUPERUSER", num_args = 0..=1, default_missing_value = "true", global = true)]
     pub allow_superuser: Option<bool>,
+    /// Label JSON as text/plain for jQuery calls that name no type, as pages written for PBP expect
+    #[arg(long, env = "ROWCAST_PBP", num_args = 0..=1, default_missing_value = "true", global = true)]
+    pub pbp: Option<bool>,
     /// Tables that are seen over HTTP; in the file only
     #[arg(skip)]
     pub expose: Option<BTreeMap<String, Access>>,
@@ -138,6 +154,7 @@ impl Settings {
             public_hosts: self.public_hosts.or(file.public_hosts),
             allow_anonymous_writes: self.allow_anonymous_writes.or(file.allow_anonymous_writes),
             allow_superuser: self.allow_superuser.or(file.allow_superuser),
+            pbp: self.pbp.or(file.pbp),
             expose: self.expose.or(file.expose),
             pool_connections: self.pool_connections.or(file.pool_connections),
             waiting_requests: self.waiting_requests.or(file.waiting_requests),

@@ -34,7 +34,7 @@ impl DerefMut for Session {
 
 /// The text of rows must be the same in lists, filters and the log, whose trigger pins the same settings. One worker
 /// a statement, so that a list comes in its order. READ COMMITTED, for a SERIALIZABLE read of ours would make writers fail.
-const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'iso_8601'; \
+const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'postgres'; \
     set bytea_output = 'hex'; set extra_float_digits = 1; set max_parallel_workers_per_gather = 0; \
     set search_path = pg_catalog, pg_temp; set default_transaction_isolation = 'read committed'";
 

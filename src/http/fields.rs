@@ -1,6 +1,7 @@
-//! Names and values as a query string or a form carries them.
+//! Names and values as a query string, a form or JSON carries them.
 
 use percent_encoding::percent_decode;
+use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 
@@ -13,6 +14,18 @@ pub fn pairs(text: &str) -> Result<Vec<(String, String)>> {
 /// A part of a path, decoded: here a plus sign is a plus sign.
 pub fn segment(text: &str) -> Result<String> {
     decode(text.as_bytes(), text)
+}
+
+/// A value of JSON as text for the database to cast, null as none: numbers keep their digits.
+pub fn json_value(value: &RawValue) -> Result<Option<String>> {
+    let text = value.get();
+    match text.as_bytes().first() {
+        Some(b'n') => Ok(None),
+        Some(b'"') => {
+            Ok(Some(serde_json::from_str(text).map_err(|error| Error::bad_request(format!("the value {text} is wrong: {error}")))?))
+        }
+        _ => Ok(Some(text.to_owned())),
+    }
 }
 
 fn field(text: &str) -> Result<String> {

@@ -2,10 +2,13 @@
 
 pub mod assets;
 pub mod body;
+pub mod body_key;
 pub mod encode;
 pub mod fields;
 pub mod guard;
 pub mod health;
+pub mod jquery;
+pub mod listen;
 pub mod listener;
 pub mod notify;
 pub mod page;
@@ -36,6 +39,7 @@ pub struct App {
     pub config: Arc<Config>,
     pub follow: Follow,
     pub lists: shared::SharedLists,
+    pub tokens: listen::Tokens,
 }
 
 /// Every resource but the files works on what following takes: the database, the hub and the catalog.

@@ -162,23 +162,11 @@ async fn resolve(app: &App, wanted: Vec<WantedSubscription>) -> Result<Poll> {
         if subscriptions.iter().any(|other| *other.id == *one.id) {
             return Err(Error::bad_request(format!("two subscriptions have the id \"{}\"", one.id)));
         }
-        let filter = one.filter.into_iter().map(|(column, value)| Ok((column, operand(&value)?))).collect::<Result<Wanted>>()?;
+        let filter = one.filter.into_iter().map(|(column, value)| Ok((column, fields::json_value(&value)?))).collect::<Result<Wanted>>()?;
         since.push(parse_since(&one.since)?);
         subscriptions.push(app.subscription(&one.id, &one.table, filter).await?);
     }
     Ok(Poll { subscriptions: subscriptions.into(), since })
-}
-
-/// A filter's value as text for the database to cast: numbers keep their digits.
-fn operand(value: &RawValue) -> Result<Option<String>> {
-    let text = value.get();
-    match text.as_bytes().first() {
-        Some(b'n') => Ok(None),
-        Some(b'"') => {
-            Ok(Some(serde_json::from_str(text).map_err(|error| Error::bad_request(format!("a value of where is wrong: {error}")))?))
-        }
-        _ => Ok(Some(text.to_owned())),
-    }
 }
 
 fn parse_since(text: &str) -> Result<Since> {

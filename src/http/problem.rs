@@ -52,8 +52,12 @@ pub fn response(error: &Error) -> Response {
 
 /// 405, and what is allowed.
 pub fn not_allowed(method: &Method, allowed: &'static str) -> Response {
-    let error = Error::new(Kind::MethodNotAllowed, format!("{method} is not allowed here: {allowed} is"));
-    let mut response = response(&error);
+    not_allowed_because(format!("{method} is not allowed here: {allowed} is"), allowed)
+}
+
+/// 405 with a sentence of its own.
+pub fn not_allowed_because(detail: String, allowed: &'static str) -> Response {
+    let mut response = response(&Error::new(Kind::MethodNotAllowed, detail));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }

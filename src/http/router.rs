@@ -8,13 +8,14 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 
-use super::{App, Response, assets, body, guard, health, notify, page, problem, rows};
+use super::{App, Response, assets, body, guard, health, jquery, listen, notify, page, problem, rows};
 use crate::error::{Error, Result};
 
 /// Answers one request. Failures become problem+json.
 pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::Result<Response, Infallible> {
     let (head, incoming) = request.into_parts();
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+    let untyped = app.config.pbp && jquery::is_untyped(&head);
     let mut response = match route(app, head, incoming).await {
         Ok(response) => response,
         Err(error) => {
@@ -22,6 +23,9 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::R
             problem::response(&error)
         }
     };
+    if untyped {
+        jquery::label_as_text(&mut response);
+    }
     for (name, value) in ALWAYS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
@@ -39,6 +43,9 @@ const ALWAYS: [(&str, &str); 4] = [
 async fn route(app: Arc<App>, head: Parts, incoming: Incoming) -> Result<Response> {
     guard::check(&head, &app.config.public_hosts)?;
     let path = head.uri.path();
+    if path == "/api/_listen" || path == "/api/_listen/" {
+        return listen::handle(app, head, incoming).await;
+    }
     if path == "/api" || path.starts_with("/api/") {
         return rows::handle(&app, head, incoming).await;
     }
@@ -53,7 +60,8 @@ async fn route(app: Arc<App>, head: Parts, incoming: Incoming) -> Result<Respons
             notify::post(app, body).await
         }
         ("/notify", &Method::GET) => notify::get(app, &head).await,
-        ("/", &Method::GET | &Method::HEAD) => Ok(page::hello(&app)),
+        ("/", &Method::GET | &Method::HEAD) => Ok(page::home(&app)),
+        (path, &Method::GET | &Method::HEAD) if path.starts_with("/live/") => page::table(&app, &path["/live/".len()..]),
         ("/healthz", &Method::GET | &Method::HEAD) => Ok(health::healthz()),
         ("/readyz", &Method::GET | &Method::HEAD) => Ok(health::readyz(&app).await),
         ("/metrics", &Method::GET | &Method::HEAD) => Ok(health::metrics(&app)),

@@ -1,16 +1,18 @@
 //! `/api/<table>` and `/api/<table>/<key>`: the rows of an exposed table.
+//!
+//! A write to one row names it by the path, or, as a form does that was made from a row, by the key's columns in the body.
 
 use std::sync::Arc;
 
 use hyper::Method;
-use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, HeaderName, HeaderValue, LOCATION};
+use hyper::body::{Body, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::body::{self, Blank};
 use super::shared::ListBody;
-use super::{App, Response, fields, full, problem};
+use super::{App, Response, body_key, fields, full, problem};
 use crate::catalog::Table;
 use crate::config::Access;
 use crate::db::rows::{self, Created, Selection, Values};
@@ -49,14 +51,25 @@ pub async fn handle(app: &App, head: Parts, incoming: Incoming) -> Result<Respon
         }
         (&Method::PATCH, Some(key)) => {
             let values = values(app, &table, &head, incoming, Blank::Null).await?;
-            let described = table.clone();
-            let json = app.database.run(move |session| rows::change(session, &table, &key, &values)).await?;
-            Ok(row_response(200, &described, json))
+            change(app, table, key, values).await
         }
         (&Method::DELETE, Some(key)) => {
             check_writable(&table)?;
-            app.database.run(move |session| rows::delete(session, &table, &key)).await?;
-            Ok(without_body())
+            delete(app, table, key).await
+        }
+        (method @ (&Method::PUT | &Method::DELETE), None) if table.key.is_empty() => {
+            let detail =
+                format!("{} has no primary key, so no request can name the one row that {method} is meant for", table.exposed_name);
+            Ok(problem::not_allowed_because(detail, allowed))
+        }
+        // A form that was made from a row may hold some of its columns only: the others stay as they are.
+        (&Method::PUT, None) => {
+            let (key, values) = keyed_values(app, &table, &head, incoming).await?;
+            change(app, table, key, values).await
+        }
+        (&Method::DELETE, None) => {
+            let (key, _) = keyed_values(app, &table, &head, incoming).await?;
+            delete(app, table, key).await
         }
         (method, _) => Ok(problem::not_allowed(method, allowed)),
     }
@@ -143,11 +156,32 @@ async fn create(app: &App, table: Arc<Table>, values: Values) -> Result<Response
     Ok(response)
 }
 
+async fn change(app: &App, table: Arc<Table>, key: Vec<String>, values: Values) -> Result<Response> {
+    let described = table.clone();
+    let json = app.database.run(move |session| rows::change(session, &table, &key, &values)).await?;
+    Ok(row_response(200, &described, json))
+}
+
+async fn delete(app: &App, table: Arc<Table>, key: Vec<String>) -> Result<Response> {
+    app.database.run(move |session| rows::delete(session, &table, &key)).await?;
+    Ok(without_body())
+}
+
 /// A write's body. Whether the table may be written at all is asked first.
 async fn values(app: &App, table: &Table, head: &Parts, incoming: Incoming, blank: Blank) -> Result<Values> {
     check_writable(table)?;
     let body = body::read(incoming, head, &app.config.limits).await?;
     body::row(head, &body, table, blank)
+}
+
+/// The same where the body names the row too. One without a body is told what is missing, not how to label it.
+async fn keyed_values(app: &App, table: &Table, head: &Parts, incoming: Incoming) -> Result<(Vec<String>, Values)> {
+    let values = if incoming.is_end_stream() {
+        check_writable(table).map(|()| Values::new())?
+    } else {
+        values(app, table, head, incoming, Blank::Null).await?
+    };
+    body_key::split(table, values)
 }
 
 fn check_writable(table: &Table) -> Result<()> {
@@ -162,7 +196,8 @@ fn check_writable(table: &Table) -> Result<()> {
 fn allowed(table: &Table, one_row: bool) -> &'static str {
     match (table.access, one_row) {
         (Access::Read, _) => "GET, HEAD, OPTIONS",
-        (Access::ReadWrite, false) => "GET, HEAD, POST, OPTIONS",
+        (Access::ReadWrite, false) if table.key.is_empty() => "GET, HEAD, POST, OPTIONS",
+        (Access::ReadWrite, false) => "GET, HEAD, POST, PUT, DELETE, OPTIONS",
         (Access::ReadWrite, true) => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
     }
 }
@@ -175,7 +210,7 @@ fn options(allowed: &'static str) -> Response {
 
 fn without_body() -> Response {
     let mut response = full(204, JSON, "");
-    response.headers_mut().remove(hyper::header::CONTENT_TYPE);
+    response.headers_mut().remove(CONTENT_TYPE);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -150,6 +150,11 @@ impl Hub {
         self.lock().ring.tip().clone()
     }
 
+    /// The batches in memory that a cursor has seen, the newest first: as many as have `changes` changes together.
+    pub fn batches_until(&self, cursor: &Cursor, changes: usize) -> Vec<Arc<Batch>> {
+        self.lock().ring.until(cursor, changes)
+    }
+
     /// Polls that are open now, parked or on their way to be answered.
     pub fn open_polls(&self) -> usize {
         self.open.load(Ordering::Relaxed)

@@ -47,6 +47,18 @@ impl Ring {
         *self = Ring::new(tip, self.limit_bytes);
     }
 
+    /// The batches that `cursor` has seen, the newest first: as many as have `changes` changes together.
+    pub fn until(&self, cursor: &Cursor, changes: usize) -> Vec<Arc<Batch>> {
+        let end = self.batches.partition_point(|batch| cursor.snapshot.includes(&batch.to.snapshot));
+        let mut left = changes;
+        let wanted = |batch: &&Arc<Batch>| {
+            let wanted = left > 0;
+            left = left.saturating_sub(batch.changes.len().max(1));
+            wanted
+        };
+        self.batches.range(..end).rev().take_while(wanted).cloned().collect()
+    }
+
     /// Whether the ring holds all that `cursor` has not seen.
     pub fn reaches(&self, cursor: &Cursor) -> bool {
         cursor.epoch == self.tip.epoch && cursor.snapshot.includes(&self.floor.snapshot)
@@ -82,6 +94,10 @@ mod tests {
         assert_eq!(ring.since(&cursors[1]).len(), 2);
         assert_eq!(ring.since(&cursor("12:17:12")).len(), 2);
         assert_eq!(ring.since(&cursors[3]).len(), 0);
+        let newest = |cursor: &Cursor, changes| ring.until(cursor, changes).iter().map(|batch| batch.to.clone()).collect::<Vec<_>>();
+        assert_eq!(newest(&cursor("12:25:12"), 9), [cursors[2].clone(), cursors[1].clone()]);
+        assert_eq!(newest(&cursors[3], 1), [cursors[3].clone()]);
+        assert!(newest(&cursors[0], 9).is_empty());
         assert!(ring.reaches(&cursors[0]) && !ring.reaches(&cursor("9:10:9")));
     }
 

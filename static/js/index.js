@@ -7,6 +7,7 @@
  * is described in `pages/src/hello.rs`.
  */
 import { all, find, setText, setTime, tell } from './page/dom.js';
+import { arrange, fade, flash } from './page/lines.js';
 import { showStatus } from './page/status.js';
 import { send } from './page/write.js';
 import { connect } from './rowcast.js';
@@ -32,7 +33,6 @@ const live = rowcast.live('testtype', { order: '-id' });
 const section = find(HTMLElement, '#rows');
 const tbody = find(HTMLTableSectionElement, 'tbody', section);
 const add = /** @type {HTMLFormElement | null} */ (document.querySelector('#add'));
-const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
 
 /** @type {Map<string, Line>} */
 const lines = new Map();
@@ -58,24 +58,16 @@ function drawStatus() {
   for (const place of all('[data-when]', section)) place.hidden = place.dataset.when !== when;
 }
 
-/** Draws by key: a row that stays keeps its elements, and with them the focus and what is being typed. */
 function drawRows() {
   const rows = new Map(live.rows.slice(0, LIMIT).map((row) => [String(row.id), /** @type {Row} */ (row)]));
   for (const [key, line] of lines) {
     if (!rows.has(key)) leave(key, line);
   }
-  // What fades away, or was deleted while it is being edited, stays where it is: it is passed over.
-  const skip = (/** @type {Element | null} */ place) => {
-    while (place instanceof HTMLElement && !rows.has(place.dataset.key ?? '')) place = place.nextElementSibling;
-    return place;
-  };
-  let place = skip(tbody.firstElementChild);
-  for (const [key, row] of rows) {
+  const shown = [...rows].map(([key, row]) => {
     const line = lines.get(key);
-    const tr = line ? update(line, row) : enter(key, row);
-    if (tr === place) place = skip(tr.nextElementSibling);
-    else tbody.insertBefore(tr, place);
-  }
+    return line ? update(line, row) : enter(key, row);
+  });
+  arrange(tbody, shown);
   drawnBefore = true;
   drawStatus();
 }
@@ -118,9 +110,7 @@ function leave(key, line) {
     const near = tr.nextElementSibling ?? tr.previousElementSibling;
     (near?.querySelector('button') ?? section).focus();
   }
-  tr.inert = true;
-  if (document.hidden || reducedMotion.matches) tr.remove();
-  else tr.animate({ opacity: [1, 0] }, 400).onfinish = () => tr.remove();
+  fade(tr);
 }
 
 /** @param {Line} line @param {Row} [row]  what the server just answered, where that is newer than the copy */
@@ -269,12 +259,6 @@ function busy(line, on) {
   line.busy = on;
   line.tr.ariaBusy = String(on);
   for (const input of line.tr.querySelectorAll('input')) input.readOnly = on;
-}
-
-/** @param {HTMLElement} tr */
-function flash(tr) {
-  const easing = reducedMotion.matches ? 'step-end' : 'ease-out';
-  tr.animate([{ backgroundColor: 'var(--flash)', offset: 0 }], { duration: 1800, easing });
 }
 
 /** A fresh copy of the cells of a row's template. @param {'#row' | '#edit'} template */

@@ -87,6 +87,35 @@ fn images_do_not_follow_the_writers_settings() {
     assert!(image(1).ends_with("+00:00"), "{}", image(1));
 }
 
+/// The trigger has no search_path of its own, so that it is quick: a writer's must not decide what runs in it.
+#[test]
+fn a_writers_search_path_does_not_change_what_the_trigger_calls() {
+    let database = watched();
+    database.psql(
+        "create schema evil; create domain evil.oid as text; create domain evil.text as integer; create domain evil.interval as integer; create domain evil.int4 as text; \
+         create function evil.trap(integer, integer) returns boolean language plpgsql as $$ begin raise exception 'trapped'; end $$; \
+         create function evil.trap(text, text) returns boolean language plpgsql as $$ begin raise exception 'trapped'; end $$; \
+         create function evil.join(pg_catalog.text, pg_catalog.text) returns pg_catalog.text language plpgsql as $$ begin raise exception 'trapped'; end $$; \
+         create function evil.left(pg_catalog.text, integer) returns pg_catalog.text language plpgsql as $$ begin raise exception 'trapped'; end $$; \
+         create function evil.row_to_json(anyelement) returns json language sql as $$ select '{}'::json $$; \
+         create function evil.clock_timestamp() returns timestamptz language sql as $$ select timestamptz '2000-01-01' $$; \
+         create function evil.pg_try_advisory_xact_lock_shared(integer, integer) returns boolean language sql as 'select true'; \
+         create operator evil.= (leftarg = integer, rightarg = integer, function = evil.trap); \
+         create operator evil.> (leftarg = integer, rightarg = integer, function = evil.trap); \
+         create operator evil.<= (leftarg = integer, rightarg = integer, function = evil.trap); \
+         create operator evil.+ (leftarg = integer, rightarg = integer, function = evil.trap); \
+         create operator evil.= (leftarg = pg_catalog.text, rightarg = pg_catalog.text, function = evil.trap); \
+         create operator evil.|| (leftarg = pg_catalog.text, rightarg = pg_catalog.text, function = evil.join)",
+    );
+    database.psql(
+        "set search_path = evil, pg_catalog; insert into public.testtype (id, name) values (1, 'a'); \
+         update public.testtype set name = 'b'; set timezone = 'Asia/Tokyo'; delete from public.testtype",
+    );
+    assert_eq!(logged(&database, "testtype"), "IUD");
+    assert_eq!(database.psql("select count(*) from rowcast.change where old ->> 'name' = 'b' or new ->> 'name' in ('a', 'b')"), "3");
+    assert_eq!(database.psql("select min(new ->> 'mtime') > '2026' from rowcast.change"), "t");
+}
+
 #[test]
 fn a_writer_needs_no_right_on_anything_of_ours() {
     let database = watched();

@@ -7,6 +7,8 @@ mod faults;
 mod kinds;
 mod notify;
 mod operations;
+mod pages;
+mod pbp;
 mod rest;
 mod safe;
 mod support;

@@ -24,10 +24,10 @@ export class Server {
     this.port = port;
   }
 
-  /** @param {string} databaseUrl */
-  static async start(databaseUrl) {
+  /** @param {string} databaseUrl @param {string} [settings]  more lines of the configuration */
+  static async start(databaseUrl, settings = '') {
     const server = new Server(databaseUrl, await freePort());
-    const config = `public_hosts = ["${PLAIN_HOST}"]\n\n[expose]\ntesttype = "rw"\n`;
+    const config = `public_hosts = ["${PLAIN_HOST}"]\n${settings}\n\n[expose]\ntesttype = "rw"\n`;
     writeFileSync(join(server.#directory, 'rowcast.toml'), config);
     await server.up();
     return server;

@@ -28,7 +28,7 @@ fn values_keep_their_type_and_their_digits() {
         r#""flag":true,"#,
         r#""day":"2026-02-28","#,
         r#""stamp":"2026-01-02T01:04:05.678901+00:00","#,
-        r#""span":"P1DT2H","#,
+        r#""span":"1 day 02:00:00","#,
         r#""list":[1,null,3],"#,
         r#""words":["a","b c"],"#,
         r#""data":{"b":1, "a":[1.50,"x"]},"#,

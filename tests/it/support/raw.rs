@@ -34,7 +34,8 @@ pub fn send_json(stream: &mut TcpStream, path: &str, body: &Value) {
     send(stream, "POST", path, &[("Content-Type", "application/json")], &body.to_string());
 }
 
-fn send(stream: &mut TcpStream, method: &str, path: &str, headers: &[(&str, &str)], body: &str) {
+/// Sends any request and leaves the answer to be read.
+pub fn send(stream: &mut TcpStream, method: &str, path: &str, headers: &[(&str, &str)], body: &str) {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));

@@ -143,7 +143,7 @@ fn row(image: Image) -> Row {
 pub fn selected(client: &mut postgres::Client, rows: &str) -> Vec<Row> {
     client
         .batch_execute(
-            "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'iso_8601'; set bytea_output = 'hex'; set extra_float_digits = 1",
+            "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'postgres'; set bytea_output = 'hex'; set extra_float_digits = 1",
         )
         .unwrap();
     let found = client.query(&format!("select row_to_json(kind.*)::text from {rows} as kind"), &[]).unwrap();

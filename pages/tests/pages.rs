@@ -1,12 +1,12 @@
-//! What the hello-world page promises to whoever serves, styles, scripts or reads it.
+//! What the pages promise to whoever serves, styles, scripts or reads it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rowcast_pages::{HelloPage, hello};
+use rowcast_pages::{HelloPage, Listed, LivePage, TablesPage, hello, live, tables};
 
 fn page(psql: Option<&str>, writable: bool) -> String {
-    let page = HelloPage { psql: psql.map(str::to_owned), writable };
+    let page = HelloPage { psql: psql.map(str::to_owned), writable, others: Vec::new() };
     hello(&page).into_string()
 }
 
@@ -14,6 +14,23 @@ fn page(psql: Option<&str>, writable: bool) -> String {
 fn all_pages() -> Vec<String> {
     let psql = Some("psql 'postgresql:///helloworld'");
     [(psql, true), (psql, false), (None, true), (None, false)].map(|(psql, writable)| page(psql, writable)).to_vec()
+}
+
+/// The other pages, of a table whose name is markup.
+fn other_pages() -> Vec<String> {
+    let name = "<b>\"x\"</b>".to_owned();
+    let listed = Listed { name: name.clone(), path: "/live/x".to_owned(), kind: "read-only" };
+    let columns = vec![(name.clone(), true)];
+    let live_page = |followed| live(&LivePage { name: name.clone(), json: "/api/x".to_owned(), columns: columns.clone(), followed });
+    let others = HelloPage { psql: None, writable: true, others: vec![listed.clone()] };
+    let pages = [
+        tables(&TablesPage { tables: vec![listed], missing: vec![name.clone()] }),
+        tables(&TablesPage::default()),
+        live_page(true),
+        live_page(false),
+        hello(&others),
+    ];
+    pages.map(|page| page.into_string()).to_vec()
 }
 
 /// The values of an attribute, wherever it stands: `values(html, "id")`.
@@ -35,8 +52,15 @@ fn what_it_is_given_is_escaped() {
 }
 
 #[test]
+fn a_tables_name_is_escaped() {
+    for html in other_pages() {
+        assert!(!html.contains("<b>"), "{html}");
+    }
+}
+
+#[test]
 fn it_obeys_the_policy_against_inline_code() {
-    for html in all_pages() {
+    for html in all_pages().into_iter().chain(other_pages()) {
         for tag in tags(&html) {
             assert!(!tag.contains(" style="), "an inline style: <{tag}>");
             assert!(!tag.starts_with("style"), "a style element: <{tag}>");
