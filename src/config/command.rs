@@ -67,7 +67,7 @@ pub struct Watch {
     /// Names as SQL spells them, with quotes where it needs them
     #[arg(required_unless_present = "all", value_name = "TABLE")]
     pub tables: Vec<String>,
-    /// Watch every table of a schema that can be watched
+    /// Watch every table that can be watched, of the schema public or the one named
     #[arg(long, value_name = "SCHEMA", num_args = 0..=1, default_missing_value = "public", conflicts_with = "tables")]
     pub all: Option<String>,
     /// Changes of the table in one transaction; more is told as one reset [default: as it is, at first 1000]

@@ -37,7 +37,7 @@ With a database of your own, as a role that owns the tables:
 
 /// Carries every committed change in PostgreSQL to every open browser tab
 #[derive(Parser, Debug)]
-#[command(name = "rowcast", version, long_about = FIRST_STEPS, after_help = SETTINGS_HELP, max_term_width = 130)]
+#[command(name = "rowcast", version, about = FIRST_STEPS, after_help = SETTINGS_HELP, max_term_width = 130)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -47,6 +47,7 @@ pub struct Cli {
 
 /// The settings on the command line, and where the file is.
 #[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Settings")]
 pub struct Flags {
     /// File with settings [default: rowcast.toml in the working directory, if it is there]
     #[arg(long, env = "ROWCAST_CONFIG", value_name = "FILE", global = true)]
@@ -57,6 +58,7 @@ pub struct Flags {
 
 /// Every setting, where it was given. Deserialised from the file, parsed from flags and environment.
 #[derive(Args, Deserialize, Debug, Clone, Default)]
+#[command(next_help_heading = "Settings")]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The database [default: the PG* variables, else the private cluster that ./reinitdb.sh made here]

@@ -111,6 +111,7 @@ pub fn look(config: &tokio_postgres::Config, wanted: &Wanted) -> Result<(Vec<Fin
     }
     findings.extend(rights::of_capture(&mut client)?);
     findings.extend(rights::of_public(&mut client)?);
+    findings.extend(rights::of_makers(&mut client)?);
     findings.extend(exposed::look(&mut client, &wanted.expose)?);
     findings.extend(watched::look(&mut client)?);
     findings.extend(watched::left_over(&mut client)?);
