@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-pub use command::Command;
+pub use command::{Command, Listen};
 pub use database::{Address, ChannelBinding, ClientCertificate, Host, Place, Roots, SslMode, Tls, TlsVersion};
 pub use database::{database_config, how_to_start, tail_database_config};
 pub use flags::{Cli, Flags, Settings};

@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod install;
+mod listen;
 mod output;
 mod serve;
 mod status;
@@ -32,15 +33,22 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             let settings = settings()?;
             status::run(&database(&settings)?, settings, json)?;
         }
+        Command::Listen(asked) => listen::run(settings()?, &asked)?,
         // A configuration that is wrong is one of the things to be found.
         Command::Check { json } => return check::run(settings(), cli.flags.without_file().clone(), database, json),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the database is. A name of its own tells a command's sessions from a server's.
+/// Where the database is.
 fn database(settings: &Settings) -> Result<Address> {
-    let mut config = database_config(settings.database_url.as_deref())?;
-    config.application_name = "rowcast command".to_owned();
-    Ok(config)
+    Ok(named("rowcast command", database_config(settings.database_url.as_deref())?))
+}
+
+/// A name of its own tells a command's sessions from a server's; one that the person gave stands.
+fn named(name: &str, mut address: Address) -> Address {
+    if address.given("application_name").is_none() {
+        address.application_name = name.to_owned();
+    }
+    address
 }

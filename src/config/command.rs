@@ -15,6 +15,28 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Watch tables, so that their changes are logged: `rowcast watch public.person`
+    Watch(Watch),
+    /// Stop watching tables, and remove what watching added to them
+    Unwatch {
+        /// Names as SQL spells them, with quotes where it needs them
+        #[arg(required = true, value_name = "TABLE")]
+        tables: Vec<String>,
+    },
+    /// Print the changes of tables as they come, without a server: `rowcast listen person`
+    Listen(Listen),
+    /// Tell what is watched and exposed, how large the log is, and how far behind the server is
+    Status {
+        /// As JSON, for a program
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell what is missing, wrong or insecure, each with the command that mends it; the exit code is 1 if anything is
+    Check {
+        /// As JSON, for a program
+        #[arg(long)]
+        json: bool,
+    },
     /// Take the schema rowcast and all that it added out of the database again
     Uninstall {
         /// Print the SQL, for psql or for a person, and change nothing
@@ -24,26 +46,22 @@ pub enum Command {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Watch tables, so that their changes are logged: `rowcast watch public.person`
-    Watch(Watch),
-    /// Stop watching tables, and remove what watching added to them
-    Unwatch {
-        /// Names as SQL spells them, with quotes where it needs them
-        #[arg(required = true, value_name = "TABLE")]
-        tables: Vec<String>,
-    },
-    /// Tell what is missing, wrong or insecure, each with the command that mends it; the exit code is 1 if anything is
-    Check {
-        /// As JSON, for a program
-        #[arg(long)]
-        json: bool,
-    },
-    /// Tell what is watched and exposed, how large the log is, and how far behind the server
-    Status {
-        /// As JSON, for a program
-        #[arg(long)]
-        json: bool,
-    },
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct Listen {
+    /// Names as under [expose] in the configuration: person, or schema.person outside of public
+    #[arg(required = true, value_name = "TABLE")]
+    pub tables: Vec<String>,
+    /// Only rows with this value: column=value, or "column is null"; for one of several tables table.column=value
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub filters: Vec<String>,
+    /// Begin after this cursor, as it was printed at the end, instead of now
+    #[arg(long, value_name = "CURSOR")]
+    pub since: Option<String>,
+    /// As JSON, one line a change, also in a terminal; a pipe gets it anyway
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug, Clone)]
@@ -51,7 +69,7 @@ pub struct Watch {
     /// Names as SQL spells them, with quotes where it needs them
     #[arg(required_unless_present = "all", value_name = "TABLE")]
     pub tables: Vec<String>,
-    /// Watch every table of a schema that can be watched
+    /// Watch every table that can be watched, of the schema public or the one named
     #[arg(long, value_name = "SCHEMA", num_args = 0..=1, default_missing_value = "public", conflicts_with = "tables")]
     pub all: Option<String>,
     /// Changes of the table in one transaction; more is told as one reset [default: as it is, at first 1000]

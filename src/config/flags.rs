@@ -13,7 +13,7 @@ use super::layers::Origin;
 use super::{Access, Command};
 
 /// What stands below the flags in `--help`.
-const EXPOSE_HELP: &str = "\
+const SETTINGS_HELP: &str = "\
 Every setting can be given as a flag, as an environment variable (shown with each), or in the file under the flag's name with
 underscores; a flag wins over the environment, and that over the file. Which tables are seen over HTTP is said in the file alone:
 
@@ -21,12 +21,25 @@ underscores; a flag wins over the environment, and that over the file. Which tab
     testtype = \"rw\"          # \"r\" to read and subscribe, \"rw\" to write as well
     \"accounts.person\" = \"r\"  # in a schema other than public
 
-First steps, in a checkout: ./reinitdb.sh && cargo run --release. With a database of your own: rowcast install, rowcast watch TABLE,
-name the table under [expose], rowcast serve. `rowcast config` shows what is in force and where it was set. The log goes to stderr; ROWCAST_LOG=debug says more.";
+`rowcast config` shows what is in force and where it was set. The log goes to stderr; ROWCAST_LOG=debug says more.";
+
+/// What stands above the commands in `--help`.
+const FIRST_STEPS: &str = "\
+Carries every committed change in PostgreSQL to every open browser tab.
+
+First steps, in a checkout of rowcast:
+    ./reinitdb.sh && cargo run --release      then open http://localhost:8888
+With a database of your own, as a role that owns the tables:
+    export DATABASE_URL=postgresql://role@host/database
+    rowcast install                           once: the schema rowcast (--dry-run shows the SQL)
+    rowcast watch person                      from now on its changes are logged
+    rowcast listen person                     see them in this terminal
+    echo '[expose]' > rowcast.toml; echo 'person = \"r\"' >> rowcast.toml
+    rowcast check && rowcast serve            and the browser sees them too";
 
 /// Carries every committed change in PostgreSQL to every open browser tab
 #[derive(Parser, Debug)]
-#[command(name = "rowcast", version, after_help = EXPOSE_HELP, max_term_width = 130)]
+#[command(name = "rowcast", version, about = FIRST_STEPS, after_help = SETTINGS_HELP, max_term_width = 130)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -36,6 +49,7 @@ pub struct Cli {
 
 /// The settings on the command line, and where the file is.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Settings")]
 pub struct Flags {
     /// File with settings [default: rowcast.toml in the working directory, if it is there]
     #[arg(long, env = "ROWCAST_CONFIG", value_name = "FILE", global = true)]
@@ -54,6 +68,7 @@ impl Flags {
 
 /// What is in force, as it was typed.
 #[derive(Args, Serialize, Debug, Clone)]
+#[command(next_help_heading = "Settings")]
 pub struct Settings {
     /// The database [default: the PG* variables, else the private cluster that ./reinitdb.sh made here]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]

@@ -112,6 +112,7 @@ pub fn look(config: &Address, wanted: &Wanted) -> Result<(Vec<Finding>, i64)> {
     }
     findings.extend(rights::of_capture(&mut client)?);
     findings.extend(rights::of_public(&mut client)?);
+    findings.extend(rights::of_makers(&mut client)?);
     findings.extend(exposed::look(&mut client, &wanted.expose)?);
     findings.extend(watched::look(&mut client)?);
     findings.extend(watched::left_over(&mut client)?);

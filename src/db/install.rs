@@ -36,6 +36,11 @@ pub enum State {
 /// The bound that the statements of an installation wait for a lock, because writers wait behind them.
 const LOCK_TIMEOUT: &str = "set local lock_timeout = '200ms'";
 
+/// The version of the schema in a database, without any right on it; no row where there is none.
+pub const VERSION: &str = "
+    select coalesce((select substring(p.prosrc from '[0-9]+')::integer from pg_proc p where p.pronamespace = n.oid and p.proname = 'version'), 1)
+    from pg_namespace n where n.nspname = 'rowcast' and exists (select from pg_class c where c.relnamespace = n.oid and c.relname = 'watched')";
+
 /// The files' names and texts, in the order in which they are loaded.
 pub fn files() -> Vec<(String, String)> {
     let mut names: Vec<_> = Schema::iter().collect();
@@ -119,20 +124,18 @@ pub(super) fn connect(address: &Address) -> Result<Client> {
 pub(super) fn state_of(client: &mut Client) -> Result<State> {
     let schema = client.query_opt("select oid from pg_namespace where nspname = 'rowcast'", &[])?;
     let Some(schema) = schema.map(|row| row.get::<_, u32>(0)) else { return Ok(State::Nothing) };
-    let ours = client.query_one("select exists (select from pg_class where relnamespace = $1 and relname = 'watched')", &[&schema])?;
-    if !ours.get::<_, bool>(0) {
+    let Some(present) = client.query_opt(VERSION, &[])?.map(|row| row.get::<_, i32>(0)) else {
         let other = "select pg_describe_object(classid, objid, 0) from pg_depend
             where refclassid = 'pg_namespace'::regclass and refobjid = $1 order by 1 limit 1";
         // An empty schema was made for us.
         return Ok(client.query_opt(other, &[&schema])?.map_or(State::Nothing, |row| State::Foreign(row.get(0))));
-    }
-    let functions = client.query("select proname::text, prosrc from pg_proc where pronamespace = $1", &[&schema])?;
-    let functions: Vec<(String, String)> = functions.iter().map(|row| (row.get(0), row.get(1))).collect();
-    let present = functions.iter().find(|(name, _)| name == "version").and_then(|(_, body)| body.strip_prefix("select ")?.parse().ok());
-    Ok(match present.unwrap_or(1) {
+    };
+    Ok(match present {
         older if older < version() => State::Older(older),
         newer if newer > version() => State::Newer(newer),
         _ => {
+            let functions = client.query("select proname::text, prosrc from pg_proc where pronamespace = $1", &[&schema])?;
+            let functions: Vec<(String, String)> = functions.iter().map(|row| (row.get(0), row.get(1))).collect();
             let altered = altered(&functions);
             if altered.is_empty() { State::Same } else { State::Altered(altered) }
         }

@@ -62,6 +62,13 @@ fn push_subscription(json: &mut String, one: &SubscriptionAnswer) {
     json.push('}');
 }
 
+/// A change as a JSON object.
+pub fn change(change: &Change, leaves: bool) -> String {
+    let mut json = String::new();
+    push_change(&mut json, change, leaves);
+    json
+}
+
 fn push_change(json: &mut String, change: &Change, leaves: bool) {
     let image = |image: &Option<Image>| image.as_ref().map_or("null", |image| image.json().get()).to_owned();
     json.push_str(&format!(

@@ -18,7 +18,7 @@ use crate::change::Batch;
 use crate::config::{Access, Address, Config};
 use crate::cursor::{Cursor, Snapshot};
 use crate::db::connect::{Messages, connect};
-use crate::db::{catalog, log};
+use crate::db::{catalog, install, log};
 use crate::error::{Error, Result};
 
 /// The longest silence of the database that the tailer bears before it gives the session up for lost. A read may take
@@ -267,9 +267,16 @@ async fn refuse_superuser(client: &Client, allowed: bool) -> Result<()> {
 
 /// The present epoch and its random id; begins a new one where the old one is over.
 async fn settle_epoch(client: &Client) -> Result<(i64, String)> {
-    let installed = bounded(client.query_one("select to_regprocedure('rowcast.begin_epoch()') is not null", &[])).await?;
-    if !installed.get::<_, bool>(0) {
-        return Err(Error::internal("the database has no schema rowcast: run rowcast install (or ./reinitdb.sh in a checkout)"));
+    match bounded(client.query_opt(install::VERSION, &[])).await?.map(|row| row.get::<_, i32>(0)) {
+        None => return Err(Error::internal("the database has no schema rowcast: run rowcast install (or ./reinitdb.sh in a checkout)")),
+        // A newer one is fine: the schema is upgraded first, and then the servers, one by one.
+        Some(older) if older < install::version() => {
+            return Err(Error::internal(format!(
+                "the schema rowcast is of version {older}, and this server needs version {}: run rowcast install, which keeps the log",
+                install::version()
+            )));
+        }
+        Some(_) => {}
     }
     for _ in 0..2 {
         if let Some(row) = bounded(client.query_opt(log::EPOCH, &[])).await? {

@@ -2,6 +2,7 @@
 
 mod check;
 mod install;
+mod listen;
 mod status;
 mod uninstall;
 mod watch;

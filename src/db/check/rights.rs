@@ -109,6 +109,17 @@ fn of_capture_role(client: &mut Client, installer: &str) -> Result<Vec<Finding>>
     Ok(findings)
 }
 
+/// Whoever may create functions in the schema may have them called by ours.
+pub fn of_makers(client: &mut Client) -> Result<Option<Finding>> {
+    const MAKERS: &str = "
+        select string_agg(distinct a.grantee::regrole::text, ', ') from pg_namespace n, aclexplode(n.nspacl) a
+        where n.nspname = 'rowcast' and a.privilege_type = 'CREATE' and a.grantee not in (0, n.nspowner)";
+    let makers: Option<String> = client.query_one(MAKERS, &[])?.get(0);
+    let Some(makers) = makers else { return Ok(None) };
+    let revoke = Mend::Sql(format!("revoke create on schema rowcast from {makers}"), By::Role(schema_owner(client)?));
+    Ok(Some(Finding::new(format!("{makers} may create objects in the schema rowcast, which its functions would use"), revoke)))
+}
+
 /// What everybody may in the schema. Only beds() is called by everybody, inside of the triggers.
 pub fn of_public(client: &mut Client) -> Result<Option<Finding>> {
     const PUBLIC: &str = "

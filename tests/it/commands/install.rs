@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{psql, schema, stderr, stdout};
-use crate::support::{Database, database, empty_example, output, run, wait_for};
+use crate::support::{Database, database, empty_example, launch, output, run, server, wait_for};
 
 /// A database with the schema as version 0.1.0 made it, and a table that it watches.
 fn older() -> Database {
@@ -63,6 +63,16 @@ fn an_upgrade_keeps_the_log_and_ends_at_the_same_schema_as_a_fresh_one() {
     let only_ours = ["--schema", "rowcast"];
     assert_eq!(schema(&database, &only_ours), schema(&fresh, &only_ours));
     database.psql("select rowcast.watch('person'); insert into person values (2, 'Eve'); select rowcast.unwatch('person')");
+}
+
+#[test]
+fn a_server_refuses_an_older_schema_until_it_is_upgraded() {
+    let database = older();
+    let mut early = launch(&database.url(), "", &[]);
+    assert!(!early.wait().success());
+    assert!(early.log().contains("is of version 1") && early.log().contains("run rowcast install"), "{}", early.log());
+    install(&database);
+    server(&database, "");
 }
 
 #[test]

@@ -65,15 +65,22 @@ fn how_far_behind_is_counted_in_the_log() {
     let (guest, url) = role(&db, "behind");
     db.psql_as_superuser(&format!("grant app to {guest}"));
     let server: Server = launch(&url, TESTTYPE, &[]).ready();
+    // In progress when the tailer reads what comes after it.
+    let mut long = db.client();
+    long.batch_execute("begin; insert into testtype (name) values ('long')").unwrap();
+    let before = server.get("/readyz").json()["cursor"].clone();
+    db.psql("insert into testtype (name) values ('told')");
+    wait_for("the tailer has read it", || (server.get("/readyz").json()["cursor"] != before).then_some(()));
     db.psql_as_superuser(&format!(
         "alter role {guest} nologin; select pg_terminate_backend(pid) from pg_stat_activity where usename = '{guest}'"
     ));
     wait_for("the tailer has lost the database", || (server.get("/readyz").status == 503).then_some(()));
     let now = json(&db.url(), TESTTYPE, server.port);
     assert_eq!((&now["server"]["behind"]["changes"], &now["server"]["ready"]), (&Value::from(0), &Value::from(false)), "{now}");
+    long.batch_execute("commit").unwrap();
     db.psql("insert into testtype (name) values ('a'), ('b'); update rowcast.change set time = time - interval '90 seconds' where new->>'name' = 'b'");
     let text = status(&db.url(), TESTTYPE, server.port, &[]);
-    assert!(line(&text, "server").contains("2 changes behind, the oldest of them 9"), "{text}");
+    assert!(line(&text, "server").contains("3 changes behind, the oldest of them 9"), "{text}");
     db.psql_as_superuser(&format!("drop owned by {guest}; drop role {guest}"));
 }
 

@@ -35,6 +35,7 @@ fn strangers_have_no_rights_on_the_schema() {
     for (sql, part) in [
         ("grant execute on function rowcast.capture() to public", "public may attach rowcast.capture()"),
         ("grant execute on function rowcast.capture() to boss", "boss may attach rowcast.capture()"),
+        ("grant create on schema rowcast to pg_monitor", "pg_monitor may create objects"),
         ("grant usage on schema rowcast to public", "PUBLIC has rights on schema rowcast"),
         ("grant select on rowcast.change to public", "PUBLIC has rights on table rowcast.change"),
         ("grant execute on function rowcast.prune(integer) to public", "PUBLIC has rights on function rowcast.prune(chunk_rows integer)"),
