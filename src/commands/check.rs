@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::output::print;
-use crate::config::{Access, Address, Config, Settings};
+use crate::config::{Access, Address, Config, Host, Place, Settings};
 use crate::db::check::{By, Finding, Mend, Wanted, look};
 use crate::error::{Error, Result};
 
@@ -110,17 +110,24 @@ fn command(mend: &Mend, address: &dyn Fn(&By) -> String) -> String {
 
 /// The database for psql, as the role that may. A superuser logs in by a name that we do not know.
 fn address(database: &Address, by: &By) -> String {
-    let hosts: Vec<String> = database.places.iter().map(|place| place.host.to_string()).collect();
-    let ports: Vec<String> = database.places.iter().map(|place| place.port.to_string()).collect();
+    let each = |part: fn(&Place) -> String| database.places.iter().map(part).collect::<Vec<_>>().join(",");
+    let addresses = each(|place| match place.host {
+        Host::Network { address: Some(address), .. } => address.to_string(),
+        _ => String::new(),
+    });
+    let given = |keyword: &str| database.given(keyword).map(|given| given.value.clone());
     let role = match by {
         By::Role(role) => Some(role.as_str()),
         By::Superuser => None,
     };
     let parts = [
-        ("host", Some(hosts.join(","))),
-        ("port", Some(ports.join(","))),
+        ("host", Some(each(|place| place.host.to_string()))),
+        ("hostaddr", Some(addresses).filter(|addresses| addresses.contains(|letter| letter != ','))),
+        ("port", Some(each(|place| place.port.to_string()))),
         ("dbname", Some(database.database.clone())),
         ("user", role.map(str::to_owned)),
+        ("sslmode", given("sslmode")),
+        ("sslrootcert", given("sslrootcert")),
     ];
     let part = |(name, value): (&str, Option<String>)| {
         value.filter(|value| !value.is_empty()).map(|value| format!("{name}={}", conninfo_value(&value)))

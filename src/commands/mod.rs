@@ -11,7 +11,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use crate::config::{Address, Cli, Command, Settings, database_config};
+use crate::config::{Address, Cli, Command, Settings, database_config, tail_database_config};
 use crate::db::watch::LogLimits;
 use crate::error::Result;
 
@@ -40,9 +40,10 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the database is.
+/// Where the database is: by the tailer's way, which leads straight to it.
 fn database(settings: &Settings) -> Result<Address> {
-    Ok(named("rowcast command", database_config(settings.database_url.as_deref())?))
+    let database = database_config(settings.database_url.as_deref())?;
+    Ok(named("rowcast command", tail_database_config(settings.tail_database_url.as_deref(), &database)?))
 }
 
 /// A name of its own tells a command's sessions from a server's; one that the person gave stands.

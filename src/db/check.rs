@@ -85,11 +85,15 @@ impl Mend {
 }
 
 /// Looks at everything; returns the findings, and how many tables are watched.
-pub fn look(config: &Address, wanted: &Wanted) -> Result<(Vec<Finding>, i64)> {
-    let mut client = match connect(config) {
+pub fn look(address: &Address, wanted: &Wanted) -> Result<(Vec<Finding>, i64)> {
+    let mut client = match connect(address) {
         Ok(client) => client,
         Err(error) => return Ok((vec![unreachable(&error)], 0)),
     };
+    // First, and alone: by such a connection nothing else can be asked, for a statement may find another session.
+    if let Some(deaf) = server::deaf(&mut client, address)? {
+        return Ok((vec![deaf], 0));
+    }
     let mut findings = Vec::new();
     findings.extend(too_old(client.query_one("show server_version_num", &[])?.get::<_, String>(0).parse().unwrap_or(0)));
     if !findings.is_empty() {

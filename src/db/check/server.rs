@@ -6,9 +6,11 @@ use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator;
 
 use super::{Finding, Mend, Wanted};
+use crate::config::Address;
+use crate::db::install::connect;
 use crate::error::Result;
 
-/// How long a notification to oneself may take.
+/// How long a notification may take.
 const ECHO: Duration = Duration::from_secs(2);
 
 /// Pruning is done now and then: a log this much longer than the retention is not pruned at all.
@@ -17,7 +19,6 @@ const SLACK: Duration = Duration::from_secs(120);
 pub fn look(client: &mut Client, wanted: &Wanted) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     findings.extend(superuser(client, wanted)?);
-    findings.extend(deaf(client)?);
     findings.extend(silent_writers(client)?);
     let prepared: String = client.query_one("show max_prepared_transactions", &[])?.get(0);
     if prepared != "0" {
@@ -42,16 +43,20 @@ fn superuser(client: &mut Client, wanted: &Wanted) -> Result<Option<Finding>> {
     Ok(superuser.then_some(finding))
 }
 
-/// LISTEN has to deliver: it does not behind a pool of connections that hands out another one for each transaction.
-fn deaf(client: &mut Client) -> Result<Option<Finding>> {
-    client.batch_execute("listen rowcast_check")?;
-    client.batch_execute("notify rowcast_check")?;
+/// LISTEN has to deliver: it does not behind a pooler that hands out another session for each transaction. Another
+/// connection notifies, for what a session notifies itself of comes with the answer to NOTIFY, pooler or not.
+pub fn deaf(client: &mut Client, address: &Address) -> Result<Option<Finding>> {
+    if client.batch_execute("listen rowcast_check").is_err() {
+        // A standby, which is a finding of its own.
+        return Ok(None);
+    }
+    connect(address)?.batch_execute("notify rowcast_check")?;
     let heard = client.notifications().timeout_iter(ECHO).next()?.is_some();
     client.batch_execute("unlisten rowcast_check")?;
     Ok((!heard).then(|| {
         Finding::new(
-            "LISTEN does not deliver on this connection: changes would arrive with the slow timer only. Is it behind pgbouncer?",
-            Mend::hand("give the tailer an address that leads to PostgreSQL itself, or let pgbouncer pool sessions, not transactions"),
+            "LISTEN does not deliver on this connection, as behind a pooler in transaction mode (pgbouncer): the tailer needs one that does",
+            Mend::hand("set tail_database_url to an address that leads straight to PostgreSQL, or let pgbouncer pool sessions"),
         )
     }))
 }

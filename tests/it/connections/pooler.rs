@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::support::follower::Follower;
 use crate::support::pgbouncer::PgBouncer;
-use crate::support::{Database, TESTTYPE, database, empty_example, launch, server, wait_for};
+use crate::support::{Database, TESTTYPE, database, empty_example, launch, run, server, wait_for};
 
 /// What psql prints for SQL through the pooler.
 fn through(pooler: &PgBouncer, database: &Database, sql: &str) -> String {
@@ -85,7 +85,7 @@ fn nothing_is_left_with_the_poolers_sessions_and_nothing_of_theirs_is_taken_over
     );
     let server = launch(&pooler.url(&database), &settings, &[]).ready();
     let list = server.get("/api/kinds").expect_status(200).body;
-    for printed in ["+00:00", "P1DT2H", "x00ff", "0.30000000000000004"] {
+    for printed in ["+00:00", "1 day 02:00:00", "x00ff", "0.30000000000000004"] {
         assert!(list.contains(printed), "{list}");
     }
     for round in 0..20 {
@@ -106,7 +106,7 @@ fn nothing_is_left_with_the_poolers_sessions_and_nothing_of_theirs_is_taken_over
     let bent = "set intervalstyle = 'sql_standard'; set bytea_output = 'escape'; set extra_float_digits = -5; set search_path = nowhere";
     through_all(&pooler, &database, bent);
     for shown in through_all(&pooler, &database, "select cast('1 day 2 hours' as interval)") {
-        assert_ne!(shown, "P1DT2H");
+        assert_ne!(shown, "1 day 02:00:00");
     }
     for _ in 0..9 {
         assert_eq!(server.get("/api/kinds").expect_status(200).body, list);
@@ -120,7 +120,12 @@ fn a_tailer_behind_a_pooler_in_transaction_mode_is_refused() {
     let mut refused = launch(&pooler.url(&database), TESTTYPE, &[]);
     assert!(!refused.wait().success());
     assert!(refused.log().contains("tail_database_url") && refused.log().contains("pgbouncer"), "{}", refused.log());
+    let (done, said) = run(&["check", "--database-url", &pooler.url(&database)]);
+    assert!(!done && said.contains("tail_database_url"), "{said}");
     launch(&pooler.url(&database), TESTTYPE, &["--tail-database-url", &database.url()]).ready();
+    // Commands take the tailer's way, too.
+    let (done, said) = run(&["check", "--database-url", &pooler.url(&database), "--tail-database-url", &database.url()]);
+    assert!(done && said.contains("all is well"), "{said}");
     // In session mode a pooler is as good as none.
     let pooler = PgBouncer::start(&database, "session");
     let server = launch(&pooler.url(&database), TESTTYPE, &[]).ready();
