@@ -270,6 +270,32 @@ fn a_lost_database_is_told_and_nothing_is_missed() {
     wait_for("the log tells of it", || listener.log().contains("lost the database").then_some(()));
 }
 
+/// A filter whose value is another one each day is looked up for each poll: here while no new session can be had.
+#[test]
+fn a_pool_without_a_database_is_waited_for() {
+    let db = database();
+    db.psql("create table day (id int primary key, day date default current_date); select rowcast.watch('day')");
+    let guest = format!("guest_{}", db.name);
+    db.psql_as_superuser(&format!("create role {guest} login in role app"));
+    let mut command = program();
+    command.args(["listen", "day", "--where", "day=today", "--database-url", &db.url().replacen("app@", &format!("{guest}@"), 1)]);
+    let listener = start(command).following();
+    let tailer = "select pid from pg_locks where locktype = 'advisory' and classid = 1919907683 and mode = 'ExclusiveLock'
+        and database = (select oid from pg_database where datname = current_database())";
+    let pid = wait_for("the tailer sleeps", || Some(db.psql(tailer)).filter(|pid| !pid.is_empty()));
+    db.psql_as_superuser(&format!(
+        "alter role {guest} nologin; select pg_terminate_backend(pid) from pg_stat_activity where usename = '{guest}' and pid <> {pid}"
+    ));
+    db.psql("insert into day values (1)");
+    assert_eq!(listener.json()["key"][0], 1);
+    wait_for("it tries again", || listener.log().contains("trying again").then_some(()));
+    db.psql_as_superuser(&format!("alter role {guest} login"));
+    db.psql("insert into day values (2)");
+    assert_eq!(listener.json()["key"][0], 2);
+    drop(listener);
+    db.psql_as_superuser(&format!("drop owned by {guest}; drop role {guest}"));
+}
+
 /// Beside it a server on another database, whose pruner has been at work twice in the same time.
 #[test]
 fn it_takes_no_part_in_pruning() {
