@@ -2,22 +2,30 @@
 
 mod command;
 mod database;
+mod file;
 mod flags;
+mod layers;
+mod libpq;
+mod nearest;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 
 pub use command::{Command, Listen};
-pub use database::{database_config, display, how_to_start};
+pub use database::{Address, ChannelBinding, ClientCertificate, Host, Place, Roots, SslMode, Tls, TlsVersion};
+pub use database::{database_config, how_to_start, tail_database_config};
 pub use flags::{Cli, Flags, Settings};
+pub use layers::{InForce, Origin};
+pub use libpq::without_secrets;
+pub use nearest::nearest;
 
 /// What HTTP may do with an exposed table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Access {
     #[serde(rename = "r")]
     Read,
@@ -28,7 +36,10 @@ pub enum Access {
 /// What is in force. Times are `Duration`; sizes are in bytes.
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub database: tokio_postgres::Config,
+    /// The pool's way to the database.
+    pub database: Address,
+    /// The tailer's way to the same database.
+    pub tail_database: Address,
     pub listen: Vec<SocketAddr>,
     /// Host names, besides those of loopback, that requests may be addressed to.
     pub public_hosts: Vec<String>,
@@ -79,46 +90,43 @@ pub struct TailConfig {
 impl Config {
     /// Validates what flags, environment and file gave together. The error names the setting and says what to write.
     pub fn new(settings: Settings) -> Result<Config> {
-        let listen = settings.listen.clone().unwrap_or_else(|| {
-            let port = settings.port.unwrap_or(8888);
-            vec![(IpAddr::V4(Ipv4Addr::LOCALHOST), port).into(), (IpAddr::V6(Ipv6Addr::LOCALHOST), port).into()]
-        });
-        let public_hosts: Vec<String> =
-            settings.public_hosts.clone().unwrap_or_default().iter().map(|host| host.to_ascii_lowercase()).collect();
-        let expose = settings.expose.clone().unwrap_or_default();
-        check_public(&listen, &public_hosts, &expose, settings.allow_anonymous_writes.unwrap_or(false))?;
-        let slow_timer = in_range("slow_timer_seconds", settings.slow_timer_seconds, 5, 1..=3_600)?;
-        let keep = in_range("keep_seconds", settings.keep_seconds, 3_600, 1..=31_536_000)?;
+        let loopback =
+            || vec![(IpAddr::V4(Ipv4Addr::LOCALHOST), settings.port).into(), (IpAddr::V6(Ipv6Addr::LOCALHOST), settings.port).into()];
+        let listen = settings.listen.clone().unwrap_or_else(loopback);
+        let public_hosts: Vec<String> = settings.public_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        check_public(&listen, &public_hosts, &settings.expose, settings.allow_anonymous_writes)?;
+        let (keep, slow_timer) = (settings.keep_seconds, settings.slow_timer_seconds);
         if keep < 4 * slow_timer {
             return Err(Error::bad_request(format!(
                 "keep_seconds is {keep}, but must be at least four times slow_timer_seconds ({slow_timer}), or the log is pruned under a sleeping tailer"
             )));
         }
-        let pool_connections = in_range("pool_connections", settings.pool_connections, 8, 1..=500)?;
+        let database = database_config(settings.database_url.as_deref())?;
         Ok(Config {
-            database: database_config(settings.database_url.as_deref())?,
+            tail_database: tail_database_config(settings.tail_database_url.as_deref(), &database)?,
+            database,
             listen,
             public_hosts,
-            expose,
-            allow_superuser: settings.allow_superuser.unwrap_or(false),
-            pbp: settings.pbp.unwrap_or(false),
+            expose: settings.expose,
+            allow_superuser: settings.allow_superuser,
+            pbp: settings.pbp,
             limits: Limits {
-                pool_connections,
-                waiting_requests: in_range("waiting_requests", settings.waiting_requests, 1_000, 1..=1_000_000)?,
-                request_timeout: seconds(in_range("request_timeout_seconds", settings.request_timeout_seconds, 10, 1..=600)?),
-                connections: in_range("connections", settings.connections, 16_000, 1..=1_000_000)?,
-                polls: in_range("polls", settings.polls, 15_000, 1..=1_000_000)?,
-                body_bytes: in_range("body_bytes", settings.body_bytes, 1 << 20, 1_024..=1 << 30)?,
-                subscriptions: in_range("subscriptions", settings.subscriptions, 100, 1..=10_000)?,
-                list_rows: in_range("list_rows", settings.list_rows, 10_000, 1..=10_000_000)?,
-                list_bytes: in_range("list_bytes", settings.list_bytes, 32 << 20, 1_024..=1 << 30)?,
+                pool_connections: settings.pool_connections,
+                waiting_requests: settings.waiting_requests,
+                request_timeout: Duration::from_secs(settings.request_timeout_seconds),
+                connections: settings.connections,
+                polls: settings.polls,
+                body_bytes: settings.body_bytes,
+                subscriptions: settings.subscriptions,
+                list_rows: settings.list_rows,
+                list_bytes: settings.list_bytes,
             },
             tail: TailConfig {
-                batch_rows: in_range("batch_rows", settings.batch_rows, 5_000, 1..=1_000_000)?,
-                batch_bytes: in_range("batch_bytes", settings.batch_bytes, 8 << 20, 1_024..=1 << 30)?,
-                ring_bytes: in_range("ring_bytes", settings.ring_bytes, 64 << 20, 1_024..=1 << 40)?,
-                keep: seconds(keep),
-                slow_timer: seconds(slow_timer),
+                batch_rows: settings.batch_rows,
+                batch_bytes: settings.batch_bytes,
+                ring_bytes: settings.ring_bytes,
+                keep: Duration::from_secs(keep),
+                slow_timer: Duration::from_secs(slow_timer),
             },
         })
     }
@@ -143,21 +151,4 @@ fn check_public(listen: &[SocketAddr], public_hosts: &[String], expose: &BTreeMa
         )));
     }
     Ok(())
-}
-
-fn in_range<T: PartialOrd + std::fmt::Display + Copy>(
-    name: &str,
-    value: Option<T>,
-    default: T,
-    range: std::ops::RangeInclusive<T>,
-) -> Result<T> {
-    let value = value.unwrap_or(default);
-    if range.contains(&value) {
-        return Ok(value);
-    }
-    Err(Error::bad_request(format!("{name} is {value}, but must be from {} to {}", range.start(), range.end())))
-}
-
-fn seconds(number: u64) -> Duration {
-    Duration::from_secs(number)
 }

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use crate::batch::BatchLimits;
 use crate::catalog::Catalog;
 use crate::config::Config;
-use crate::db::Database;
 use crate::db::filters::Printed;
+use crate::db::{Database, log};
 use crate::error::{Error, Result};
 use crate::follow::Follow;
 use crate::http::{App, jitter, listen::Tokens, listener, shared::SharedLists};
@@ -59,6 +59,7 @@ pub async fn start(config: Config) -> Result<Server> {
     let seen = catalog.subscribe();
     let tailer = tail::start(Tailer { config: config.clone(), hub: hub.clone(), catalog, stop: working.clone() }).await?;
     let database = connect(&config).await?;
+    refuse_another_database(&config, &database, hub.tip().epoch).await?;
     let pruner = tokio::spawn(tail::prune::run(config.clone(), database.clone(), working));
 
     let connections = Arc::new(listener::Connections::new(config.limits.connections));
@@ -110,6 +111,17 @@ async fn connect(config: &Arc<Config>) -> Result<Database> {
     let config = config.clone();
     tokio::task::spawn_blocking(move || _ = answer.send(Database::connect(&config.database, config.limits)));
     connected.await.map_err(|_| Error::internal("the pool of connections could not be made"))?
+}
+
+/// Requests and tailer may have addresses of their own, but their cursors must be of one history.
+async fn refuse_another_database(config: &Config, database: &Database, epoch: i64) -> Result<()> {
+    if database.run(log::epoch).await? == Some(epoch) {
+        return Ok(());
+    }
+    Err(Error::bad_request(format!(
+        "requests go to the {}, but the tailer follows another (the {}): both addresses must lead to one database of one server",
+        config.database, config.tail_database
+    )))
 }
 
 /// Listens on every address. A port of 0 is chosen once, for all; a machine without IPv6 does without ::1.

@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
-use tokio_postgres::config::Host;
 
 use super::output::print;
-use crate::config::{Access, Config, Settings, display};
+use crate::config::{Access, Address, Config, Settings};
 use crate::db::check::{By, Finding, Mend, Wanted, look};
 use crate::error::{Error, Result};
 
@@ -23,7 +22,7 @@ struct Printed {
 pub fn run(
     settings: Result<Settings>,
     fallback: Settings,
-    database: impl FnOnce(&Settings) -> Result<tokio_postgres::Config>,
+    database: impl FnOnce(&Settings) -> Result<Address>,
     json: bool,
 ) -> Result<ExitCode> {
     let mut findings = Vec::new();
@@ -31,11 +30,7 @@ pub fn run(
         findings.push(wrong_configuration(&error));
         fallback
     });
-    let mut wanted = Wanted {
-        expose: settings.expose.clone().unwrap_or_default(),
-        allow_superuser: settings.allow_superuser.unwrap_or(false),
-        keep: None,
-    };
+    let mut wanted = Wanted { expose: settings.expose.clone(), allow_superuser: settings.allow_superuser, keep: None };
     let mut watched = 0;
     match database(&settings) {
         Err(error) => {
@@ -75,7 +70,7 @@ fn open_to_all(config: &Config) -> Option<Finding> {
     })
 }
 
-fn report(findings: &[Finding], database: Option<&tokio_postgres::Config>, watched: i64, json: bool) -> Result<ExitCode> {
+fn report(findings: &[Finding], database: Option<&Address>, watched: i64, json: bool) -> Result<ExitCode> {
     let address = |by: &By| database.map_or_else(String::new, |database| address(database, by));
     let printed = |finding: &Finding| Printed { finding: finding.what.clone(), mend: command(&finding.mend, &address), hint: finding.hint };
     let printed: Vec<Printed> = findings.iter().map(printed).collect();
@@ -85,7 +80,7 @@ fn report(findings: &[Finding], database: Option<&tokio_postgres::Config>, watch
         print(&format!("{text}\n"))?;
     } else {
         let line = |one: &Printed| format!("{}{}\n    {}\n", if one.hint { "hint: " } else { "" }, one.finding, one.mend);
-        let place = database.map_or_else(String::new, display);
+        let place = database.map_or_else(String::new, ToString::to_string);
         let end = match wrong {
             0 => format!("all is well: {watched} tables are watched in {place}\n"),
             _ => format!("{wrong} to mend: {place}\n"),
@@ -114,22 +109,17 @@ fn command(mend: &Mend, address: &dyn Fn(&By) -> String) -> String {
 }
 
 /// The database for psql, as the role that may. A superuser logs in by a name that we do not know.
-fn address(database: &tokio_postgres::Config, by: &By) -> String {
-    let host = |host: &Host| match host {
-        Host::Tcp(name) => name.clone(),
-        Host::Unix(path) => path.display().to_string(),
-    };
-    let hosts: Vec<String> = database.get_hosts().iter().map(host).collect();
-    let ports: Vec<String> = database.get_ports().iter().map(ToString::to_string).collect();
+fn address(database: &Address, by: &By) -> String {
+    let hosts: Vec<String> = database.places.iter().map(|place| place.host.to_string()).collect();
+    let ports: Vec<String> = database.places.iter().map(|place| place.port.to_string()).collect();
     let role = match by {
         By::Role(role) => Some(role.as_str()),
         By::Superuser => None,
     };
-    let dbname = database.get_dbname().or(database.get_user()).unwrap_or_default();
     let parts = [
         ("host", Some(hosts.join(","))),
         ("port", Some(ports.join(","))),
-        ("dbname", Some(dbname.to_owned())),
+        ("dbname", Some(database.database.clone())),
         ("user", role.map(str::to_owned)),
     ];
     let part = |(name, value): (&str, Option<String>)| {

@@ -3,23 +3,23 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use super::output::print;
-use crate::config::display;
+use crate::config::Address;
 use crate::db::install::{self as db, State};
 use crate::db::uninstall;
 use crate::error::{Error, Kind, Result};
 
-pub fn install(database: &tokio_postgres::Config) -> Result<()> {
+pub fn install(database: &Address) -> Result<()> {
     let before = db::install(database)?;
-    print(&format!("{}: {}\n", display(database), done(&before)))
+    print(&format!("{}: {}\n", database, done(&before)))
 }
 
 /// The SQL itself on stdout, to be read or piped to psql; what there is now on stderr.
-pub fn show(database: Result<tokio_postgres::Config>) -> Result<()> {
+pub fn show(database: Result<Address>) -> Result<()> {
     let looked = database.and_then(|database| Ok((db::state(&database)?, database)));
     match looked {
         Ok((state, database)) => {
             db::check_installable(&state)?;
-            let place = display(&database);
+            let place = &database;
             tracing::info!("{place}: {}; nothing was changed", found(&state));
         }
         // The SQL is the same for every database, so that it can be read without one.
@@ -55,9 +55,9 @@ fn found(state: &State) -> String {
 }
 
 /// Removes all of rowcast from the database. Asks first, or needs `yes`.
-pub fn uninstall(database: &tokio_postgres::Config, yes: bool, dry_run: bool) -> Result<()> {
+pub fn uninstall(database: &Address, yes: bool, dry_run: bool) -> Result<()> {
     let Some(plan) = uninstall::plan(database)? else {
-        return print(&format!("{}: there is no schema rowcast\n", display(database)));
+        return print(&format!("{}: there is no schema rowcast\n", database));
     };
     if dry_run {
         return print(&plan.script());
@@ -66,14 +66,14 @@ pub fn uninstall(database: &tokio_postgres::Config, yes: bool, dry_run: bool) ->
         return Err(Error::new(Kind::Conflict, "nothing was changed"));
     }
     plan.run(database)?;
-    print(&format!("{}: rowcast has been removed\n", display(database)))
+    print(&format!("{}: rowcast has been removed\n", database))
 }
 
-fn confirmed(database: &tokio_postgres::Config, plan: &uninstall::Plan) -> Result<bool> {
+fn confirmed(database: &Address, plan: &uninstall::Plan) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Err(Error::bad_request("uninstall asks before it removes anything: without a terminal, say --yes"));
     }
-    let mut question = format!("This removes the schema rowcast and its log from {}", display(database));
+    let mut question = format!("This removes the schema rowcast and its log from {}", database);
     for (table, with_mtime) in &plan.watched {
         question.push_str(&format!("\n  and the triggers{} from {table}", if *with_mtime { " and the column mtime" } else { "" }));
     }

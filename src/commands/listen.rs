@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::batch::BatchLimits;
 use crate::catalog::Catalog;
-use crate::config::{Access, Config, Listen, Settings, display};
+use crate::config::{Access, Config, Listen, Settings};
 use crate::cursor::Cursor;
 use crate::db::Database;
 use crate::db::filters::Printed;
@@ -41,15 +41,17 @@ pub fn run(settings: Settings, asked: &Listen) -> Result<()> {
     let since = asked.since.as_deref().map(str::parse::<Cursor>).transpose();
     let since = since.map_err(|error| Error::bad_request(format!("--since is {error}")))?;
     let mut config = Config::new(Settings {
-        expose: Some(subscribed.iter().map(|one| (one.table.clone(), Access::Read)).collect()),
+        expose: subscribed.iter().map(|one| (one.table.clone(), Access::Read)).collect(),
         // Nobody is served: what is said of addresses does not matter, nor who else would have the role's rights.
         listen: None,
-        allow_superuser: Some(true),
-        pool_connections: Some(CONNECTIONS),
+        allow_superuser: true,
+        pool_connections: CONNECTIONS,
         ..settings
     })?;
     // Told from a server's sessions by `rowcast status`.
-    config.database.application_name("rowcast listen");
+    for address in [&mut config.database, &mut config.tail_database] {
+        address.application_name = "rowcast listen".to_owned();
+    }
     let lines = if asked.json || !std::io::stdout().is_terminal() { Lines::json() } else { Lines::for_a_person(&subscribed) };
     // Blocking work, so not on the runtime.
     let database = Database::connect(&config.database, config.limits)?;
@@ -94,8 +96,7 @@ async fn listen(config: Config, database: Database, subscribed: Vec<Subscribed>,
     // What cannot be subscribed to is told before anything is said to be followed.
     poll(&follow, &subscribed, &cursor).await?;
     let names: Vec<&str> = subscribed.iter().map(|one| one.table.as_str()).collect();
-    let place = display(&config.database);
-    tracing::info!("following {} in {place}; Ctrl-C ends it", names.join(", "));
+    tracing::info!("following {} in {}; Ctrl-C ends it", names.join(", "), config.database);
     let outcome = loop {
         // Whatever is dropped here is asked for again with the same cursor, or by whoever goes on from it.
         let step = tokio::select! {

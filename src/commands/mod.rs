@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod check;
+mod config;
 mod install;
 mod listen;
 mod output;
@@ -10,7 +11,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use crate::config::{Cli, Command, Settings, database_config};
+use crate::config::{Address, Cli, Command, Settings, database_config, tail_database_config};
 use crate::db::watch::LogLimits;
 use crate::error::Result;
 
@@ -19,6 +20,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     let settings = || cli.flags.settings();
     match cli.command.clone().unwrap_or(Command::Serve) {
         Command::Serve => serve::run(settings()?)?,
+        Command::Config => config::run(&settings()?)?,
         Command::Install { dry_run: false } => install::install(&database(&settings()?)?)?,
         Command::Install { dry_run: true } => install::show(settings().and_then(|settings| database(&settings)))?,
         Command::Uninstall { dry_run, yes } => install::uninstall(&database(&settings()?)?, yes, dry_run)?,
@@ -33,14 +35,16 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Listen(asked) => listen::run(settings()?, &asked)?,
         // A configuration that is wrong is one of the things to be found.
-        Command::Check { json } => return check::run(settings(), cli.flags.settings.clone(), database, json),
+        Command::Check { json } => return check::run(settings(), cli.flags.without_file().clone(), database, json),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the database is. A name of its own tells a command's sessions from a server's.
-fn database(settings: &Settings) -> Result<tokio_postgres::Config> {
-    let mut config = database_config(settings.database_url.as_deref())?;
-    config.application_name("rowcast command");
+/// Where the database is: the tailer's way there, because a command needs a session of its own as the tailer does, and a
+/// pooler may hand out another for each transaction. A name of its own tells a command's sessions from a server's.
+fn database(settings: &Settings) -> Result<Address> {
+    let pool = database_config(settings.database_url.as_deref())?;
+    let mut config = tail_database_config(settings.tail_database_url.as_deref(), &pool)?;
+    config.application_name = "rowcast command".to_owned();
     Ok(config)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Config, Settings, display, how_to_start};
+use crate::config::{Config, Settings, how_to_start};
 use crate::error::{Error, Kind, Result};
 use crate::server;
 
@@ -40,7 +40,7 @@ async fn serve(config: Config) -> Result<()> {
     };
     let mut signalled = std::pin::pin!(signalled);
 
-    let database = display(&config.database);
+    let database = config.database.to_string();
     if config.expose.is_empty() {
         tracing::warn!("no table is exposed: name some in rowcast.toml, as [expose] testtype = \"rw\"");
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::output::{age, bytes, print, table};
-use crate::config::{Access, Config, Settings, display};
+use crate::config::{Access, Address, Config, Settings};
 use crate::cursor::Cursor;
 use crate::db::status::{Behind, Report, behind, exposed, read};
 use crate::error::{Error, Result};
@@ -50,16 +50,16 @@ struct Ready {
     cursor: Option<String>,
 }
 
-pub fn run(database: &tokio_postgres::Config, settings: Settings, json: bool) -> Result<()> {
+pub fn run(database: &Address, settings: Settings, json: bool) -> Result<()> {
     let report = read(database)?;
-    let expose = settings.expose.clone().unwrap_or_default();
+    let expose = settings.expose.clone();
     let config = Config::new(settings);
     let server = match &config {
         Ok(config) => ask(database, &config.listen, report.epoch),
         Err(error) => Server::silent(format!("no server can be started: {error}")),
     };
     let status = Status {
-        database: display(database),
+        database: database.to_string(),
         exposed: list(database, &expose)?,
         retention_seconds: config.ok().map(|config| config.tail.keep.as_secs()),
         report,
@@ -72,7 +72,7 @@ pub fn run(database: &tokio_postgres::Config, settings: Settings, json: bool) ->
     print(&status.to_string())
 }
 
-fn list(database: &tokio_postgres::Config, expose: &BTreeMap<String, Access>) -> Result<Vec<Exposed>> {
+fn list(database: &Address, expose: &BTreeMap<String, Access>) -> Result<Vec<Exposed>> {
     let catalog = exposed(database, expose)?;
     let one = |(name, access): (&String, &Access)| Exposed {
         name: name.clone(),
@@ -96,7 +96,7 @@ impl Server {
 }
 
 /// Asks the server for its cursor, and the database how much that has not seen.
-fn ask(database: &tokio_postgres::Config, listen: &[SocketAddr], epoch: Option<Option<i64>>) -> Server {
+fn ask(database: &Address, listen: &[SocketAddr], epoch: Option<Option<i64>>) -> Server {
     let answered = listen.iter().map(|&address| reachable(address)).find_map(|address| Some((address, ready(address)?)));
     let Some((address, answer)) = answered else {
         let addresses: Vec<String> = listen.iter().map(ToString::to_string).collect();

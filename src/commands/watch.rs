@@ -1,11 +1,12 @@
 //! `rowcast watch` and `unwatch`: which tables are captured.
 
 use super::output::print;
+use crate::config::Address;
 use crate::db::watch::{LogLimits, Watcher};
 use crate::error::{Error, Result};
 
 /// Watches the named tables, and those of `schema` that can be; tells of each, and goes on after one that fails.
-pub fn watch(database: &tokio_postgres::Config, tables: &[String], schema: Option<&str>, limits: LogLimits) -> Result<()> {
+pub fn watch(database: &Address, tables: &[String], schema: Option<&str>, limits: LogLimits) -> Result<()> {
     let mut watcher = Watcher::connect(database)?;
     let mut names = tables.to_vec();
     if let Some(schema) = schema {
@@ -24,7 +25,7 @@ pub fn watch(database: &tokio_postgres::Config, tables: &[String], schema: Optio
     Ok(())
 }
 
-pub fn unwatch(database: &tokio_postgres::Config, tables: &[String]) -> Result<()> {
+pub fn unwatch(database: &Address, tables: &[String]) -> Result<()> {
     let mut watcher = Watcher::connect(database)?;
     each(tables, |table| Ok(format!("no longer watched: {}", watcher.unwatch(table)?)))
 }

@@ -7,6 +7,8 @@ use clap::{Args, Subcommand};
 pub enum Command {
     /// Serve pages, tables and changes over HTTP (what happens without a command)
     Serve,
+    /// Show every setting that is in force and where it was set, as a file that could be used; never a password
+    Config,
     /// Put the schema rowcast into the database, or bring an older one up to date
     Install {
         /// Print the SQL, for psql or for a person, and change nothing

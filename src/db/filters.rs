@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
+use postgres::types::Type;
+
+use super::session::reading;
 use super::{Database, Session};
 use crate::catalog::Table;
 use crate::error::{Error, Result};
@@ -82,6 +85,6 @@ pub fn unknown_column(table: &Table, name: &str) -> Error {
 
 /// `type_name` comes from the catalog, spelled by the database itself; the value is a parameter.
 fn print(session: &mut Session, type_name: &str, value: &str) -> Result<String> {
-    let row = session.query_one(&format!("select to_json(cast($1::text as {type_name}))::text"), &[&value])?;
-    Ok(row.get(0))
+    let statement = format!("select to_json(cast($1::text as {type_name}))::text");
+    reading(session, |session| Ok(session.query_typed_one(&statement, &[(&value, Type::TEXT)])?.get(0)))
 }

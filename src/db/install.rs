@@ -7,6 +7,7 @@ use rust_embed::Embed;
 
 use super::patience::patiently;
 use super::pool;
+use crate::config::Address;
 use crate::error::{Error, Kind, Result};
 
 #[derive(Embed)]
@@ -65,12 +66,12 @@ pub fn script() -> String {
 }
 
 /// What there is of the schema now.
-pub fn state(config: &tokio_postgres::Config) -> Result<State> {
+pub fn state(config: &Address) -> Result<State> {
     state_of(&mut connect(config)?)
 }
 
 /// Installs the schema, or upgrades an older one in place; returns what there was before.
-pub fn install(config: &tokio_postgres::Config) -> Result<State> {
+pub fn install(config: &Address) -> Result<State> {
     let mut client = connect(config)?;
     let before = state_of(&mut client)?;
     check_installable(&before)?;
@@ -105,7 +106,7 @@ pub fn check_installable(state: &State) -> Result<()> {
 }
 
 /// A connection to a database whose schema is this program's; an error that says what to do otherwise.
-pub fn connect_installed(config: &tokio_postgres::Config) -> Result<Client> {
+pub fn connect_installed(config: &Address) -> Result<Client> {
     let mut client = connect(config)?;
     match state_of(&mut client)? {
         State::Same | State::Altered(_) => Ok(client),
@@ -115,8 +116,8 @@ pub fn connect_installed(config: &tokio_postgres::Config) -> Result<Client> {
     }
 }
 
-pub(super) fn connect(config: &tokio_postgres::Config) -> Result<Client> {
-    Ok(pool::connect_once(config)?)
+pub(super) fn connect(address: &Address) -> Result<Client> {
+    pool::connect_once(address)
 }
 
 /// Reads the system's catalog alone, so that it works for a role without any right on the schema.
@@ -178,11 +179,10 @@ fn name_at_start(text: &str) -> String {
     text.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect()
 }
 
-fn explain(error: Error, file: &str, config: &tokio_postgres::Config) -> Error {
+fn explain(error: Error, file: &str, config: &Address) -> Error {
     let mut detail = format!("installing {file} failed: {}", error.detail);
     if error.code.as_deref() == Some("42501") && file.starts_with("10_") {
-        let role = config.get_user().unwrap_or_default();
-        let database = config.get_dbname().unwrap_or(role);
+        let (role, database) = (&config.user, &config.database);
         detail.push_str(&format!(
             ". The database's owner or a superuser can allow it: grant create on database \"{database}\" to \"{role}\""
         ));

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::fallible_iterator::FallibleIterator;
-use postgres::types::ToSql;
+use postgres::types::{ToSql, Type};
 use tokio_postgres::Row;
 
 use super::Session;
+use super::session::{reading, working};
 use crate::batch::{BatchBuilder, BatchLimits, LogRow};
 use crate::catalog::Catalog;
 use crate::change::Batch;
@@ -74,6 +75,11 @@ pub fn parse_snapshot(text: &str) -> Result<Snapshot> {
     text.parse().map_err(|_| Error::internal(format!("the database printed a snapshot that is none: {text}")))
 }
 
+/// The present epoch; None while a new one has yet to begin.
+pub fn epoch(session: &mut Session) -> Result<Option<i64>> {
+    Ok(reading(session, |session| Ok(session.query_typed_opt(EPOCH, &[])?))?.map(|row| row.get("epoch")))
+}
+
 /// What one catch-up from the log brought.
 pub struct CaughtUp {
     /// All that is left in the log between the two cursors.
@@ -94,8 +100,9 @@ impl CaughtUp {
 pub fn catch_up(session: &mut Session, from: Arc<Cursor>, to: Arc<Cursor>, catalog: &Catalog, limits: BatchLimits) -> Result<CaughtUp> {
     let (xmax, in_progress) = read_parameters(&from.snapshot);
     let mut builder = BatchBuilder::new(catalog, limits);
-    {
-        let mut rows = session.query_raw(READ, [&xmax as &(dyn ToSql + Sync), &in_progress])?;
+    reading(session, |session| {
+        let parameters = [(&xmax as &(dyn ToSql + Sync), Type::TEXT), (&in_progress, Type::TEXT_ARRAY)];
+        let mut rows = session.query_typed_raw(READ, parameters)?;
         while let Some(row) = rows.next()? {
             if read_head(&row)?.is_some() {
                 continue;
@@ -105,8 +112,9 @@ pub fn catch_up(session: &mut Session, from: Arc<Cursor>, to: Arc<Cursor>, catal
                 builder.push(change);
             }
         }
-    }
-    let horizon = session.query_opt(HORIZON, &[&to.epoch])?;
+        Ok(())
+    })?;
+    let horizon = reading(session, |session| Ok(session.query_typed_opt(HORIZON, &[(&to.epoch, Type::INT8)])?))?;
     let horizon = horizon.map(|row| parse_snapshot(row.get(0))).transpose()?;
     Ok(CaughtUp { batch: builder.finish(from, to), horizon })
 }
@@ -115,13 +123,17 @@ pub fn catch_up(session: &mut Session, from: Arc<Cursor>, to: Arc<Cursor>, catal
 pub fn prune(session: &mut Session, keep: Duration) -> Result<u64> {
     const CHUNK_ROWS: i32 = 5_000;
     let seconds = keep.as_secs_f64();
-    let any: bool = session.query_one("select rowcast.advance_horizon(make_interval(secs => $1))", &[&seconds])?.get(0);
+    let any: bool = working(session, |session| {
+        const ADVANCE: &str = "select rowcast.advance_horizon(make_interval(secs => $1))";
+        Ok(session.query_typed_one(ADVANCE, &[(&seconds, Type::FLOAT8)])?.get(0))
+    })?;
     if !any {
         return Ok(0);
     }
     let mut pruned = 0;
     loop {
-        let chunk: i64 = session.query_one("select rowcast.prune($1)", &[&CHUNK_ROWS])?.get(0);
+        let chunk: i64 =
+            working(session, |session| Ok(session.query_typed_one("select rowcast.prune($1)", &[(&CHUNK_ROWS, Type::INT4)])?.get(0)))?;
         if chunk == 0 {
             return Ok(pruned);
         }

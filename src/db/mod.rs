@@ -6,13 +6,17 @@
 
 pub mod catalog;
 pub mod check;
+pub mod connect;
+mod explain;
 pub mod filters;
 pub mod install;
 pub mod log;
 mod patience;
 mod pool;
 pub mod rows;
+mod session;
 pub mod status;
+mod tls;
 pub mod uninstall;
 pub mod watch;
 
@@ -22,10 +26,10 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::config::Limits;
+use crate::config::{Address, Limits};
 use crate::error::{Error, Result};
 
-pub use pool::Session;
+pub use session::{Session, Transaction};
 
 /// When an overloaded server asks to be tried again.
 const OVERLOADED: Duration = Duration::from_secs(1);
@@ -45,10 +49,10 @@ struct Inner {
 impl Database {
     /// Connects once directly, so that a wrong address or role fails at once with its reason, then makes the pool.
     /// Blocks: to be called on a blocking thread.
-    pub fn connect(config: &tokio_postgres::Config, limits: Limits) -> Result<Database> {
+    pub fn connect(address: &Address, limits: Limits) -> Result<Database> {
         // The database gives up before the request does, so that the request can tell why.
         let statement_timeout = limits.request_timeout.mul_f64(0.75);
-        let pool = pool::connect(config.clone().into(), limits.pool_connections, statement_timeout)?;
+        let pool = pool::connect(address.clone(), limits.pool_connections, statement_timeout)?;
         Ok(Database(Arc::new(Inner {
             pool,
             turns: Semaphore::new(limits.pool_connections as usize),

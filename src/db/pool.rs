@@ -1,76 +1,40 @@
-//! The pool: r2d2 over sessions that print rows in one way whatever the database's defaults are.
+//! The pool: r2d2 over sessions.
 
-use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use postgres::{Client, Config, NoTls};
+use postgres::Client;
 use r2d2::ManageConnection;
-use r2d2_postgres::PostgresConnectionManager;
 
+use super::Session;
+use super::connect::connect_blocking;
+use crate::config::Address;
 use crate::error::{Error, Result};
 
-/// A pooled connection, and what it remembers of its database.
-pub struct Session {
-    client: Client,
-    /// The database's own default of transaction isolation, which writes run at.
-    pub default_isolation: String,
-    /// The epoch's random id and the epoch, so that the cluster's control file is not read for every list.
-    pub epoch: Option<(String, i64)>,
-}
-
-impl Deref for Session {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        &self.client
-    }
-}
-
-impl DerefMut for Session {
-    fn deref_mut(&mut self) -> &mut Client {
-        &mut self.client
-    }
-}
-
-/// The text of rows must be the same in lists, filters and the log, whose trigger pins the same settings. One worker
-/// a statement, so that a list comes in its order. READ COMMITTED, for a SERIALIZABLE read of ours would make writers fail.
-const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'postgres'; \
-    set bytea_output = 'hex'; set extra_float_digits = 1; set max_parallel_workers_per_gather = 0; \
-    set search_path = pg_catalog, pg_temp; set default_transaction_isolation = 'read committed'";
-
 pub struct Manager {
-    inner: PostgresConnectionManager<NoTls>,
+    address: Address,
     statement_timeout: Duration,
 }
 
 impl ManageConnection for Manager {
     type Connection = Session;
-    type Error = postgres::Error;
+    type Error = Error;
 
-    fn connect(&self) -> std::result::Result<Session, postgres::Error> {
-        let mut client = self.inner.connect()?;
-        let default_isolation = client.query_one("show default_transaction_isolation", &[])?.get(0);
-        let milliseconds = self.statement_timeout.as_millis();
-        client.batch_execute(&format!(
-            "{SETTINGS}; set statement_timeout = {milliseconds}; set idle_in_transaction_session_timeout = {milliseconds}"
-        ))?;
-        Ok(Session { client, default_isolation, epoch: None })
+    fn connect(&self) -> Result<Session> {
+        Session::new(connect_blocking(&self.address, false)?, self.statement_timeout)
     }
 
-    fn is_valid(&self, session: &mut Session) -> std::result::Result<(), postgres::Error> {
-        session.client.is_valid(Duration::from_secs(1))
+    fn is_valid(&self, session: &mut Session) -> Result<()> {
+        Ok(Client::is_valid(session, Duration::from_secs(1))?)
     }
 
     fn has_broken(&self, session: &mut Session) -> bool {
-        session.client.is_closed()
+        session.is_closed()
     }
 }
 
 /// One connection outside the pool, whose notices go to the log: for a command that runs and ends.
-pub fn connect_once(config: &tokio_postgres::Config) -> std::result::Result<Client, postgres::Error> {
-    let mut config = Config::from(config.clone());
-    config.notice_callback(|notice| tracing::info!("{}", notice.message()));
-    config.connect(NoTls)
+pub fn connect_once(address: &Address) -> Result<Client> {
+    connect_blocking(address, true)
 }
 
 /// Its clients must not be dropped on an asynchronous thread, and the last handle may be anybody's: so the pool ends on a
@@ -85,8 +49,8 @@ impl Drop for Pool {
 }
 
 /// Connects once directly for the reason of a failure, which r2d2 would hide behind a time-out, then makes the pool.
-pub fn connect(config: Config, connections: u32, statement_timeout: Duration) -> Result<Pool> {
-    let manager = Manager { inner: PostgresConnectionManager::new(config, NoTls), statement_timeout };
+pub fn connect(address: Address, connections: u32, statement_timeout: Duration) -> Result<Pool> {
+    let manager = Manager { address, statement_timeout };
     drop(manager.connect()?);
     let pool = r2d2::Pool::builder()
         .max_size(connections)
@@ -108,7 +72,7 @@ impl Pool {
         let away = |error: r2d2::Error| Error::unavailable(format!("the database cannot be reached: {error}"), Duration::from_secs(2));
         for _ in 0..pool.max_size() {
             let mut session = pool.get().map_err(away)?;
-            if session.client.is_valid(Duration::from_secs(1)).is_ok() {
+            if Client::is_valid(&mut session, Duration::from_secs(1)).is_ok() {
                 return Ok(session);
             }
         }
@@ -120,8 +84,8 @@ impl Pool {
 #[derive(Debug)]
 struct LogFailure;
 
-impl r2d2::HandleError<postgres::Error> for LogFailure {
-    fn handle_error(&self, error: postgres::Error) {
+impl r2d2::HandleError<Error> for LogFailure {
+    fn handle_error(&self, error: Error) {
         tracing::warn!(%error, "the pool could not connect to the database");
     }
 }

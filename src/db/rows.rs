@@ -12,7 +12,7 @@ use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
 use serde_json::value::RawValue;
 
-use super::{Session, log};
+use super::{Session, Transaction, log};
 use crate::catalog::Table;
 use crate::config::Limits;
 use crate::cursor::Cursor;
@@ -92,14 +92,10 @@ fn no_such_row(table: &Table, key: &[String]) -> Error {
 /// Begins REPEATABLE READ, whatever the database's default is: in SERIALIZABLE our read would make writers fail. All
 /// that follows sees the snapshot of the cursor.
 fn begin_read(session: &mut Session) -> Result<(Transaction<'_>, Cursor)> {
-    let transaction = Transaction { session, open: true };
-    let messages = transaction
-        .session
-        .simple_query(
-            "begin isolation level repeatable read, read only; set local cursor_tuple_fraction = 1; \
-             select pg_current_snapshot()::text, (select e.id::text from rowcast.epoch e)",
-        )
-        .map_err(log_unreadable)?;
+    let first = "set local cursor_tuple_fraction = 1; \
+        select pg_current_snapshot()::text, (select e.id::text from rowcast.epoch e)";
+    let (transaction, messages) =
+        Transaction::begin(session, "isolation level repeatable read, read only", first).map_err(log_unreadable)?;
     let head = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1))),
         _ => None,
@@ -117,7 +113,7 @@ fn epoch(session: &mut Session, id: Option<&str>) -> Result<i64> {
     {
         return Ok(*epoch);
     }
-    let row = session.query_opt(log::EPOCH, &[]).map_err(log_unreadable)?;
+    let row = session.query_typed_opt(log::EPOCH, &[]).map_err(log_unreadable)?;
     let Some(row) = row else {
         let retry_after = std::time::Duration::from_secs(1);
         return Err(Error::unavailable("the database has begun anew and its change log not yet: try again", retry_after));
@@ -177,28 +173,5 @@ impl Rows {
             self.count += 1;
         }
         Ok(())
-    }
-}
-
-/// A transaction that is rolled back unless it was ended: a session must not go back to the pool with its snapshot.
-struct Transaction<'a> {
-    session: &'a mut Session,
-    open: bool,
-}
-
-impl Transaction<'_> {
-    fn end(mut self, how: &str) -> Result<()> {
-        self.session.batch_execute(how)?;
-        self.open = false;
-        Ok(())
-    }
-}
-
-impl Drop for Transaction<'_> {
-    fn drop(&mut self) {
-        if self.open {
-            // Where this fails the session is dead, and the pool finds it so.
-            _ = self.session.batch_execute("rollback");
-        }
     }
 }

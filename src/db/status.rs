@@ -12,6 +12,7 @@ use super::{catalog, log};
 use crate::catalog::Catalog;
 use crate::change::Relation;
 use crate::config::Access;
+use crate::config::Address;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 
@@ -94,7 +95,7 @@ select count(*), to_json(min(c.time))#>>'{}', extract(epoch from clock_timestamp
        (select h.snapshot::text from rowcast.horizon h) from rowcast.change c";
 
 /// Reads all of it.
-pub fn read(config: &tokio_postgres::Config) -> Result<Report> {
+pub fn read(config: &Address) -> Result<Report> {
     let mut client = connect(config)?;
     let state = state_of(&mut client)?;
     let server_version = client.query_one("show server_version", &[])?.get(0);
@@ -147,13 +148,13 @@ fn tables(client: &mut Client, schema: u32) -> Result<Vec<Watched>> {
 }
 
 /// What the configuration exposes, as this role's server would serve it; None where the role may not use the schema.
-pub fn exposed(config: &tokio_postgres::Config, expose: &BTreeMap<String, Access>) -> Result<Option<Catalog>> {
+pub fn exposed(config: &Address, expose: &BTreeMap<String, Access>) -> Result<Option<Catalog>> {
     let names: Vec<&String> = expose.keys().collect();
     Ok(allowed(connect(config)?.query(catalog::QUERY, &[&names]))?.map(|rows| catalog::catalog(expose, &rows)))
 }
 
 /// How much of the log a cursor has not seen: exact, by its snapshot. None where the role may not read the log.
-pub fn behind(config: &tokio_postgres::Config, cursor: &Cursor) -> Result<Option<Behind>> {
+pub fn behind(config: &Address, cursor: &Cursor) -> Result<Option<Behind>> {
     const UNSEEN: &str = "
         select count(*), coalesce(extract(epoch from clock_timestamp() - min(c.time)), 0)::float8 from rowcast.change c
         where c.xid >= cast($1::text as xid8) or c.xid = any (cast($2::text[] as xid8[]))";

@@ -4,6 +4,7 @@ use postgres::Client;
 
 use super::install::{State, connect, objects, state_of};
 use super::patience::patiently;
+use crate::config::Address;
 use crate::error::{Error, Kind, Result};
 
 /// What is there to be removed, and how.
@@ -101,7 +102,7 @@ $$";
 
 /// Looks what is to be removed; None where there is no schema rowcast. An error if something of somebody else's would go
 /// with it, or the role may not.
-pub fn plan(config: &tokio_postgres::Config) -> Result<Option<Plan>> {
+pub fn plan(config: &Address) -> Result<Option<Plan>> {
     let mut client = connect(config)?;
     match state_of(&mut client)? {
         State::Nothing => return Ok(None),
@@ -181,7 +182,7 @@ impl Plan {
     }
 
     /// Does it.
-    pub fn run(&self, config: &tokio_postgres::Config) -> Result<()> {
+    pub fn run(&self, config: &Address) -> Result<()> {
         let mut client = connect(config)?;
         client.batch_execute("set lock_timeout = '200ms'")?;
         for statement in &self.tables {

@@ -3,6 +3,7 @@
 use postgres::Client;
 
 use super::install::connect_installed;
+use crate::config::Address;
 use crate::error::Result;
 
 /// How much of a table is logged; None leaves it as it is.
@@ -16,7 +17,7 @@ pub struct LogLimits {
 pub struct Watcher(Client);
 
 impl Watcher {
-    pub fn connect(config: &tokio_postgres::Config) -> Result<Watcher> {
+    pub fn connect(config: &Address) -> Result<Watcher> {
         Ok(Watcher(connect_installed(config)?))
     }
 

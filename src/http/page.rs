@@ -3,7 +3,6 @@
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rowcast_pages::{HelloPage, Listed, LivePage, Markup, TablesPage, hello, live, tables};
-use tokio_postgres::config::Host;
 
 use super::{App, Response, fields, full};
 use crate::catalog::Table;
@@ -61,13 +60,9 @@ fn psql(app: &App) -> Option<String> {
         return None;
     }
     let database = &app.config.database;
-    let host = database.get_hosts().first().map(|host| match host {
-        Host::Tcp(name) => name.clone(),
-        Host::Unix(path) => path.display().to_string(),
-    })?;
-    let user = database.get_user()?;
-    let name = database.get_dbname().unwrap_or(user);
-    let port = database.get_ports().first().filter(|&&port| port != 5432).map(|port| format!(" -p {port}")).unwrap_or_default();
+    let place = database.places.first()?;
+    let (host, user, name) = (place.host.to_string(), &database.user, &database.database);
+    let port = if place.port == 5432 { String::new() } else { format!(" -p {}", place.port) };
     Some(format!("psql -h {}{port} -U {} {}", shell_quoted(&host), shell_quoted(user), shell_quoted(name)))
 }
 

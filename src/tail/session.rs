@@ -1,29 +1,32 @@
 //! The tailer's connection: LISTEN, the beds and the reads, on one unpooled autocommit session.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use std::pin::pin;
 
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use tokio::sync::Notify;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, NoTls, Statement};
+use tokio_postgres::{AsyncMessage, Client, Statement};
 
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::catalog::Catalog;
 use crate::change::Batch;
-use crate::config::{Access, Config};
+use crate::config::{Access, Address, Config};
 use crate::cursor::{Cursor, Snapshot};
+use crate::db::connect::{Messages, connect};
 use crate::db::{catalog, install, log};
 use crate::error::{Error, Result};
 
 /// The longest silence of the database that the tailer bears before it gives the session up for lost. A read may take
 /// longer as long as rows come: were it cut short, it would be begun again and cut short for ever.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a notification may take to the tailer's session when it starts.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Rows must be printed as the pool's sessions and the capture trigger print them. The read is planned once, for planning
 /// takes longer than an idle read; a generic plan may choose to read the whole log, so it may not.
@@ -67,22 +70,16 @@ impl Drop for Session {
 }
 
 impl Session {
-    /// Connects, settles the epoch, and LISTENs before it has read anything.
-    pub async fn connect(config: &Config) -> Result<Session> {
-        let (client, mut connection) = bounded(config.database.connect(NoTls)).await?;
+    /// Connects, settles the epoch, and LISTENs before it has read anything. `first` time round, it makes sure that
+    /// LISTEN delivers.
+    pub async fn connect(config: &Config, first: bool) -> Result<Session> {
+        let (client, messages) = connect(&config.tail_database, QUERY_TIMEOUT).await?;
         let bell = Arc::new(Bell::default());
-        let ringer = bell.clone();
-        let driver = tokio::spawn(async move {
-            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-                if let AsyncMessage::Notification(_) = message {
-                    ringer.rung.store(true, Ordering::SeqCst);
-                    ringer.wake.notify_one();
-                }
-            }
-            // A lost connection wakes the sleeper, who finds out at its next query.
-            ringer.rung.store(true, Ordering::SeqCst);
-            ringer.wake.notify_one();
-        });
+        let driver = tokio::spawn(ring(messages, bell.clone()));
+        if first {
+            // Before any setting: what a pooler shares among its clients is not to be left with ours.
+            prove_delivery(&config.tail_database, &client, &bell).await?;
+        }
         bounded(client.batch_execute(SETTINGS)).await?;
         refuse_superuser(&client, config.allow_superuser).await?;
         let (epoch, epoch_id) = settle_epoch(&client).await?;
@@ -200,10 +197,52 @@ impl Session {
 
     /// Ready when a bell has arrived since the last discard, or the connection is gone.
     pub async fn bell(&self) {
-        while !self.bell.rung.load(Ordering::SeqCst) {
-            self.bell.wake.notified().await;
+        self.bell.rings().await;
+    }
+}
+
+impl Bell {
+    fn ring(&self) {
+        self.rung.store(true, Ordering::SeqCst);
+        self.wake.notify_one();
+    }
+
+    async fn rings(&self) {
+        while !self.rung.load(Ordering::SeqCst) {
+            self.wake.notified().await;
         }
     }
+}
+
+/// Drives a connection to its end, and rings for each notification.
+async fn ring(mut messages: Messages, bell: Arc<Bell>) {
+    while let Some(Ok(message)) = messages.next().await {
+        if let AsyncMessage::Notification(_) = message {
+            bell.ring();
+        }
+    }
+    // A lost connection wakes the sleeper, who finds out at its next query.
+    bell.ring();
+}
+
+/// Makes sure that a notification reaches this session while it rests. Behind a pooler in transaction mode none does, and
+/// the beds would stay with whichever session of the server was at hand. It takes a second connection: what a session
+/// notifies itself of comes with the answer to NOTIFY, pooler or not.
+async fn prove_delivery(address: &Address, client: &Client, bell: &Bell) -> Result<()> {
+    bounded(client.batch_execute("listen rowcast")).await?;
+    let (other, messages) = connect(address, QUERY_TIMEOUT).await?;
+    let driver = tokio::spawn(ring(messages, Arc::default()));
+    let sent = bounded(other.batch_execute("notify rowcast")).await;
+    driver.abort();
+    sent?;
+    if tokio::time::timeout(DELIVERY_TIMEOUT, bell.rings()).await.is_ok() {
+        return Ok(());
+    }
+    _ = bounded(client.batch_execute("unlisten rowcast")).await;
+    Err(Error::bad_request(format!(
+        "the tailer does not get the notifications that it listens for at the {address}, as behind a pooler in transaction mode \
+         (pgbouncer): give it an address that leads straight to PostgreSQL, as tail_database_url"
+    )))
 }
 
 /// Bounds a query in time, and turns its error into ours.

@@ -2,6 +2,7 @@
 
 mod capture;
 mod commands;
+mod connections;
 mod cursor;
 mod faults;
 mod kinds;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use postgres::{Client, Row};
 
 use super::{Finding, Mend};
-use crate::config::Access;
+use crate::config::{Access, nearest};
 use crate::error::Result;
 
 /// One row a name, with nulls where there is no such table.
@@ -84,13 +84,9 @@ fn of_one(row: &Row, writable: bool, known: &[String]) -> Vec<Finding> {
 }
 
 fn missing(name: &str, known: &[String]) -> Finding {
-    let distance = |other: &&String| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
     // A table of the same name in another schema is as near as can be.
     let same_table = |other: &&String| name.rsplit('.').next() == other.rsplit('.').next();
-    let near = known.iter().find(same_table).or_else(|| {
-        let nearest = known.iter().min_by_key(distance)?;
-        (distance(&nearest) <= 1 + name.chars().count() / 4).then_some(nearest)
-    });
+    let near = known.iter().find(same_table).map(String::as_str).or_else(|| nearest(name, known.iter().map(String::as_str)));
     let mend = match near {
         Some(near) => format!("in rowcast.toml, under [expose], write \"{near}\" instead of \"{name}\""),
         None => format!("create the table, or take \"{name}\" out of [expose] in rowcast.toml"),

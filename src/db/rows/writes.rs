@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::sql::{self, Statement};
-use super::{Transaction, Values, no_such_row};
+use super::{Values, no_such_row};
 use crate::catalog::Table;
-use crate::db::Session;
+use crate::db::{Session, Transaction};
 use crate::error::{Error, Result};
 
 /// How often a write is tried again that lost against another.
@@ -88,9 +88,8 @@ fn write<T>(session: &mut Session, mut work: impl FnMut(&mut Session) -> Result<
 /// The pool's sessions have a search_path of their own, for reads; the triggers of the application expect the role's.
 /// So every name in a statement of ours is qualified, operators and functions too.
 fn write_once<T>(session: &mut Session, work: &mut impl FnMut(&mut Session) -> Result<T>) -> Result<T> {
-    let transaction = Transaction { session, open: true };
-    let begin = format!("begin isolation level {}; set local search_path to default", transaction.session.default_isolation);
-    transaction.session.batch_execute(&begin)?;
+    let isolation = format!("isolation level {}", session.default_isolation);
+    let (transaction, _) = Transaction::begin(session, &isolation, "set local search_path to default")?;
     let outcome = work(transaction.session)?;
     transaction.end("commit")?;
     Ok(outcome)

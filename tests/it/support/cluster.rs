@@ -83,6 +83,24 @@ impl Cluster {
         run(Command::new("sh").arg("-c").arg(stop_line(&self.binaries, &self.data(), how)), "");
     }
 
+    /// Writes a file that the cluster's own user alone can read, beside the data; returns where it is.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.directory.join(name);
+        run(as_owner("sh").args(["-c", "umask 077; cat >\"$1\"", "sh", path(&file)]), text);
+        file
+    }
+
+    /// Starts the cluster anew with more settings, and with `hba` before the lines of `pg_hba.conf`.
+    pub fn configure(&self, settings: &str, hba: &str) {
+        self.stop(Stop::Clean);
+        let (settings_file, hba_file) = (self.data().join("postgresql.auto.conf"), self.data().join("pg_hba.conf"));
+        let read = |file: &Path| fs::read_to_string(file).expect("the cluster's configuration can be read");
+        let write = |file: &Path, text: String| fs::write(file, text).expect("the cluster's configuration can be written");
+        write(&settings_file, read(&settings_file) + settings);
+        write(&hba_file, hba.to_owned() + &read(&hba_file));
+        self.go_on();
+    }
+
     /// A fresh database in this cluster; see [`super::database`].
     pub fn database(self: &Arc<Cluster>) -> Database {
         let database = self.empty_database();
@@ -221,7 +239,8 @@ fn stop_line(binaries: &Path, data: &Path, how: Stop) -> String {
     format!("{owner} '{}' stop -w -s -m {mode} -D '{}'", binaries.join("pg_ctl").display(), data.display())
 }
 
-fn is_root() -> bool {
+/// Whether the tests run as root.
+pub(super) fn is_root() -> bool {
     static ID: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *ID.get_or_init(|| text(&run(Command::new("id").arg("-u"), "").stdout).trim() == "0")
 }

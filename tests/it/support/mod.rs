@@ -15,6 +15,7 @@ mod cluster;
 pub mod follower;
 mod http;
 pub mod keeper;
+pub mod pgbouncer;
 pub mod proxy;
 pub mod raw;
 pub mod replica;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 pub use cluster::{Cluster, Database, Stop};
 pub use http::Answer;
-pub use server::{Server, launch, output, program, run, server};
+pub use server::{Server, launch, output, program, run, run_with, server};
 pub use wait::wait_until;
 
 /// The example's table, exposed to be read and written.

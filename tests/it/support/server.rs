@@ -54,13 +54,24 @@ pub fn launch(database_url: &str, settings: &str, flags: &[&str]) -> Server {
 
 /// Runs the program to its end in an empty folder.
 pub fn output(arguments: &[&str]) -> Output {
+    output_with(arguments, &[])
+}
+
+fn output_with(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    program().args(arguments).current_dir(folder.path()).stdin(Stdio::null()).output().expect("the program can be run")
+    let mut program = program();
+    program.args(arguments).envs(variables.iter().copied()).current_dir(folder.path()).stdin(Stdio::null());
+    program.output().expect("the program can be run")
 }
 
 /// The same: whether it succeeded, and all that it said.
 pub fn run(arguments: &[&str]) -> (bool, String) {
-    let output = output(arguments);
+    run_with(arguments, &[])
+}
+
+/// The same with variables of the environment.
+pub fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
+    let output = output_with(arguments, variables);
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
