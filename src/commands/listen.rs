@@ -24,6 +24,7 @@ use crate::hub::{Hub, HubLimits, Poll, Since};
 use crate::stop::stop;
 use crate::tail::{self, Tailer};
 
+use super::named;
 use line::Lines;
 use wanted::Subscribed;
 
@@ -49,9 +50,8 @@ pub fn run(settings: Settings, asked: &Listen) -> Result<()> {
         ..settings
     })?;
     // Told from a server's sessions by `rowcast status`.
-    for address in [&mut config.database, &mut config.tail_database] {
-        address.application_name = "rowcast listen".to_owned();
-    }
+    config.database = named("rowcast listen", config.database);
+    config.tail_database = named("rowcast listen", config.tail_database);
     let lines = if asked.json || !std::io::stdout().is_terminal() { Lines::json() } else { Lines::for_a_person(&subscribed) };
     // Blocking work, so not on the runtime.
     let database = Database::connect(&config.database, config.limits)?;

@@ -41,10 +41,16 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 /// Where the database is: the tailer's way there, because a command needs a session of its own as the tailer does, and a
-/// pooler may hand out another for each transaction. A name of its own tells a command's sessions from a server's.
+/// pooler may hand out another for each transaction.
 fn database(settings: &Settings) -> Result<Address> {
     let pool = database_config(settings.database_url.as_deref())?;
-    let mut config = tail_database_config(settings.tail_database_url.as_deref(), &pool)?;
-    config.application_name = "rowcast command".to_owned();
-    Ok(config)
+    Ok(named("rowcast command", tail_database_config(settings.tail_database_url.as_deref(), &pool)?))
+}
+
+/// A name of its own tells a command's sessions from a server's; one that the person gave stands.
+fn named(name: &str, mut address: Address) -> Address {
+    if address.given("application_name").is_none() {
+        address.application_name = name.to_owned();
+    }
+    address
 }

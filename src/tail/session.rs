@@ -1,5 +1,7 @@
 //! The tailer's connection: LISTEN, the beds and the reads, on one unpooled autocommit session.
 
+mod start;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,18 +17,16 @@ use tokio_postgres::{AsyncMessage, Client, Statement};
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::catalog::Catalog;
 use crate::change::Batch;
-use crate::config::{Access, Address, Config};
+use crate::config::{Access, Config};
 use crate::cursor::{Cursor, Snapshot};
 use crate::db::connect::{Messages, connect};
-use crate::db::{catalog, install, log};
+use crate::db::{catalog, log};
 use crate::error::{Error, Result};
+use start::{prove_delivery, refuse_superuser, settle_epoch};
 
 /// The longest silence of the database that the tailer bears before it gives the session up for lost. A read may take
 /// longer as long as rows come: were it cut short, it would be begun again and cut short for ever.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a notification may take to the tailer's session when it starts.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Rows must be printed as the pool's sessions and the capture trigger print them. The read is planned once, for planning
 /// takes longer than an idle read; a generic plan may choose to read the whole log, so it may not.
@@ -225,64 +225,10 @@ async fn ring(mut messages: Messages, bell: Arc<Bell>) {
     bell.ring();
 }
 
-/// Makes sure that a notification reaches this session while it rests. Behind a pooler in transaction mode none does, and
-/// the beds would stay with whichever session of the server was at hand. It takes a second connection: what a session
-/// notifies itself of comes with the answer to NOTIFY, pooler or not.
-async fn prove_delivery(address: &Address, client: &Client, bell: &Bell) -> Result<()> {
-    bounded(client.batch_execute("listen rowcast")).await?;
-    let (other, messages) = connect(address, QUERY_TIMEOUT).await?;
-    let driver = tokio::spawn(ring(messages, Arc::default()));
-    let sent = bounded(other.batch_execute("notify rowcast")).await;
-    driver.abort();
-    sent?;
-    if tokio::time::timeout(DELIVERY_TIMEOUT, bell.rings()).await.is_ok() {
-        return Ok(());
-    }
-    _ = bounded(client.batch_execute("unlisten rowcast")).await;
-    Err(Error::bad_request(format!(
-        "the tailer does not get the notifications that it listens for at the {address}, as behind a pooler in transaction mode \
-         (pgbouncer): give it an address that leads straight to PostgreSQL, as tail_database_url"
-    )))
-}
-
 /// Bounds a query in time, and turns its error into ours.
 async fn bounded<T>(query: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>) -> Result<T> {
     match tokio::time::timeout(QUERY_TIMEOUT, query).await {
         Ok(outcome) => Ok(outcome?),
         Err(_) => Err(Error::unavailable("the database did not answer the tailer in time", Duration::ZERO)),
     }
-}
-
-/// A superuser passes every check of rights and row security, so a server that was given one by mistake says so.
-async fn refuse_superuser(client: &Client, allowed: bool) -> Result<()> {
-    let row = bounded(client.query_one("select current_user::text, rolsuper from pg_roles where rolname = current_user", &[])).await?;
-    let (role, superuser): (String, bool) = (row.get(0), row.get(1));
-    if superuser && !allowed {
-        return Err(Error::forbidden(format!(
-            "the role {role} is a superuser of the database: give the server a role of its own, or set allow_superuser = true if that is meant"
-        )));
-    }
-    Ok(())
-}
-
-/// The present epoch and its random id; begins a new one where the old one is over.
-async fn settle_epoch(client: &Client) -> Result<(i64, String)> {
-    match bounded(client.query_opt(install::VERSION, &[])).await?.map(|row| row.get::<_, i32>(0)) {
-        None => return Err(Error::internal("the database has no schema rowcast: run rowcast install (or ./reinitdb.sh in a checkout)")),
-        // A newer one is fine: the schema is upgraded first, and then the servers, one by one.
-        Some(older) if older < install::version() => {
-            return Err(Error::internal(format!(
-                "the schema rowcast is of version {older}, and this server needs version {}: run rowcast install, which keeps the log",
-                install::version()
-            )));
-        }
-        Some(_) => {}
-    }
-    for _ in 0..2 {
-        if let Some(row) = bounded(client.query_opt(log::EPOCH, &[])).await? {
-            return Ok((row.get("epoch"), row.get("epoch_id")));
-        }
-        bounded(client.execute(log::BEGIN_EPOCH, &[])).await?;
-    }
-    Err(Error::internal("a new epoch could not be begun: rowcast.begin_epoch() left none behind"))
 }

@@ -4,6 +4,7 @@
  */
 import { backoff } from './backoff.js';
 import { canonical, subscriptionId } from './filter.js';
+import { print } from './json.js';
 import { isFinal } from './problem.js';
 
 /**
@@ -24,6 +25,9 @@ import { isFinal } from './problem.js';
  * @property {(feed: Feed) => void} onClose    it stands nowhere for now, or for good
  * @property {(feed: Feed, problem: import('./types.js').ShownProblem | null) => void} onTrouble
  *
+ * @typedef {'ready' | 'lacking' | 'lost'} Prepared
+ *   lacking: something must be fetched first; lost: the feed must be opened anew
+ *
  * @typedef {{ kind: 'ready', cursor: string }} Ready
  * @typedef {{ kind: 'problem', problem: Problem, retryAfterMs: number | null }} Failed
  */
@@ -40,8 +44,11 @@ const HIDDEN_SPREAD_MS = 1000;
 export class Feed extends EventTarget {
   /** @type {string | null} the cursor reached so far */
   at = null;
-  /** A batch came without its content: it is being fetched, and until then nothing else is taken. */
-  fetching = false;
+  /**
+   * A batch cannot be taken yet, and nothing else is taken until then. `left out`: it came without its
+   * content; a step: rows are being fetched for it. @type {'left out' | object | null}
+   */
+  awaiting = null;
   /** @type {Status} */
   status = 'loading';
   /** @type {Problem | null} */
@@ -80,7 +87,25 @@ export class Feed extends EventTarget {
     throw new Error('a subclass opens');
   }
 
-  /** Takes changes in, and tells nobody yet. @param {import('./types.js').Change[]} _changes */
+  /**
+   * Works out what the changes come to, and takes nothing in yet.
+   * @param {import('./types.js').Change[]} _changes
+   * @returns {Prepared}
+   */
+  prepare(_changes) {
+    return 'ready';
+  }
+
+  /**
+   * Fetches what the prepared changes lack. Never throws.
+   * @param {Env} _env @param {string} _endpoint @param {AbortSignal} _signal
+   * @returns {Promise<Prepared>}
+   */
+  async complete(_env, _endpoint, _signal) {
+    return 'ready';
+  }
+
+  /** Takes the changes in that were prepared, and tells nobody yet. @param {import('./types.js').Change[]} _changes */
   apply(_changes) {}
 
   /** Tells what has been taken in since the last time. */
@@ -117,13 +142,16 @@ export class Feed extends EventTarget {
   /** Stops for good. */
   close() {
     this.closed = true;
-    this.#stop();
-    this.at = null;
+    this.#leave();
     this.#host.onTrouble(this, null);
     this.#host.onClose(this);
   }
 
-  /** @param {string} to @param {Answer | null} answer  null: nothing changed  @returns {boolean} whether there is something to tell */
+  /**
+   * Goes on to where an answer ends. Its changes have been prepared.
+   * @param {string} to @param {Answer | null} answer  null: nothing changed
+   * @returns {boolean} whether there is something to tell
+   */
   advance(to, answer) {
     this.#left = [...this.#left, this.at ?? ''].slice(-REMEMBERED);
     this.at = to;
@@ -143,8 +171,7 @@ export class Feed extends EventTarget {
 
   /** The server will not serve this. @param {Problem} problem */
   refuse(problem) {
-    this.#stop();
-    this.at = null;
+    this.#leave();
     this.#host.onClose(this);
     this.#onProblem(problem, null);
   }
@@ -164,7 +191,6 @@ export class Feed extends EventTarget {
   #onReady(cursor) {
     this.#failures = 0;
     this.#left = [];
-    this.fetching = false;
     this.at = cursor;
     this.#host.onTrouble(this, null);
     this.#say(this.#host.connection() === 'offline' ? 'stale' : 'live', null);
@@ -186,8 +212,7 @@ export class Feed extends EventTarget {
 
   /** @param {number} afterMs */
   #reset(afterMs) {
-    this.#stop();
-    this.at = null;
+    this.#leave();
     this.#host.onClose(this);
     this.onReset();
     const spread = this.#env.visible() ? SPREAD_MS : HIDDEN_SPREAD_MS;
@@ -200,6 +225,13 @@ export class Feed extends EventTarget {
     this.#timer = this.#env.setTimeout(() => this.begin(), ms);
   }
 
+  /** It stands nowhere any more. */
+  #leave() {
+    this.#stop();
+    this.at = null;
+    this.awaiting = null;
+  }
+
   #stop() {
     this.#env.clearTimeout(this.#timer);
     this.#timer = null;
@@ -209,7 +241,7 @@ export class Feed extends EventTarget {
 
   /** @param {Status} status @param {Problem | null} error */
   #say(status, error) {
-    if (this.status === status && this.error === error) return;
+    if (this.status === status && print(this.error) === print(error)) return;
     this.status = status;
     this.error = error;
     this.dispatchEvent(new Event('status'));

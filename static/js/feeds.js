@@ -17,14 +17,25 @@ import { isFinal } from './problem.js';
  * @typedef {import('./types.js').Batch} Batch
  * @typedef {import('./types.js').Demand} Demand
  *
+ * @typedef {object} Step
+ * @property {Feed} feed
+ * @property {string | null} from
+ * @property {string} to
+ * @property {import('./types.js').Answer | null} answer
+ *
  * @typedef {object} Host
  * @property {() => Batch[]} log        what the log still has
  * @property {() => void} onMoved       follow the log, and say where the feeds stand
  */
 
+/** ms that fetching rows for a batch may take; after that the feed lists anew. */
+const FETCH_MS = 30_000;
+/** The answer in place of one that cannot be taken. */
+const RESET = { id: '', reset: true };
+
 export class Feeds {
   #env;
-  #url;
+  #endpoint;
   #host;
   /** @type {Set<Feed>} */
   #feeds = new Set();
@@ -33,12 +44,12 @@ export class Feeds {
 
   /**
    * @param {import('./env.js').Env} env
-   * @param {string} endpoint
+   * @param {string} endpoint  ends with a slash
    * @param {Host} host
    */
   constructor(env, endpoint, host) {
     this.#env = env;
-    this.#url = `${endpoint}notify`;
+    this.#endpoint = endpoint;
     this.#host = host;
   }
 
@@ -59,8 +70,8 @@ export class Feeds {
 
   /** What this tab wants, and where it stands. @returns {Demand[]} */
   demands() {
-    return [...this.#feeds].flatMap(({ id, table, where, at, fetching }) =>
-      at === null || fetching ? [] : [{ id, table, since: at, ...(where && { where }) }],
+    return [...this.#feeds].flatMap(({ id, table, where, at, awaiting }) =>
+      at === null || awaiting ? [] : [{ id, table, since: at, ...(where && { where }) }],
     );
   }
 
@@ -70,8 +81,15 @@ export class Feeds {
    * @param {Batch} batch
    */
   take(batch) {
-    const { gap, news } = this.#takeIn(batch);
-    for (const feed of news) feed.tell();
+    for (const feed of [...this.#feeds]) {
+      const problem = batch.refused?.[feed.id];
+      // What is being listed right now is shown first: its own turn to be refused comes.
+      if (problem && feed.at !== null) feed.refuse(problem);
+    }
+    const free = [...this.#feeds].filter((feed) => feed.at !== null && !feed.awaiting);
+    const steps = free.flatMap((feed) => this.#stepOf(feed, batch) ?? []);
+    const gap = !batch.refused && free.some((feed) => passesBy(batch, feed));
+    this.#go(steps);
     this.#fetchLeftOut();
     if (gap) this.#host.onMoved();
   }
@@ -84,69 +102,113 @@ export class Feeds {
     const log = this.#host.log();
     let behind = false;
     for (const feed of this.#feeds) {
-      if (feed.at === null || feed.fetching) continue;
+      if (feed.at === null || feed.awaiting) continue;
       const steps = path(log, feed.id, feed.at);
-      for (const batch of steps) this.#lead(feed, batch) && feed.tell();
+      for (const batch of steps) this.#go(this.#stepOf(feed, batch) ?? []);
       behind ||= steps.length === 0;
     }
     this.#fetchLeftOut();
     return behind;
   }
 
-  /** @param {Batch} batch */
-  #takeIn(batch) {
-    /** @type {Feed[]} */
-    const news = [];
-    let gap = false;
-    for (const feed of [...this.#feeds]) {
-      const problem = batch.refused?.[feed.id];
-      if (problem) feed.refuse(problem);
-      if (feed.at === null || feed.fetching) continue;
-      if (leadsOn(batch, feed.id, feed.at)) this.#lead(feed, batch) && news.push(feed);
-      else gap ||= !batch.refused && feed.at !== batch.to && !starts(batch, feed.id).some((cursor) => feed.hasLeft(cursor));
+  /**
+   * @param {Feed} feed @param {Batch} batch
+   * @returns {Step[] | null} null if the batch does not lead this feed on, or without its content
+   */
+  #stepOf(feed, batch) {
+    const entry = feed.at === null || feed.awaiting ? null : leadsOn(batch, feed.id, feed.at);
+    if (entry === null) return null;
+    if (batch.answers === null && batch.told?.includes(entry)) {
+      feed.awaiting = 'left out';
+      return null;
     }
-    return { gap, news };
+    return [{ feed, from: feed.at, to: batch.to, answer: batch.answers?.find(({ id }) => id === entry) ?? null }];
   }
 
   /**
-   * @param {Feed} feed @param {Batch} batch
-   * @returns {boolean} whether the feed has something to tell
+   * Steps that belong together: what they tell is shown together, if need be after rows were fetched.
+   * @param {Step[]} steps
    */
-  #lead(feed, batch) {
-    const entry = feed.at === null || feed.fetching ? null : leadsOn(batch, feed.id, feed.at);
-    if (entry === null) return false;
-    if (batch.answers === null && batch.told?.includes(entry)) {
-      feed.fetching = true;
-      return false;
-    }
-    return feed.advance(batch.to, batch.answers?.find(({ id }) => id === entry) ?? null);
+  #go(steps) {
+    const prepared = steps.map((step) => ({ step, state: prepare(step) }));
+    const lacking = prepared.filter(({ state }) => state === 'lacking').map(({ step }) => step);
+    const ready = prepared.filter(({ step, state }) => state !== 'lacking' && (lacking.length === 0 || !step.answer)).map(({ step }) => step);
+    const held = steps.filter((step) => !ready.includes(step));
+    for (const step of held) step.feed.awaiting = step;
+    finish(ready);
+    if (held.length > 0) this.#fetchRows(held, lacking);
+  }
+
+  /**
+   * Until the rows are there, none of these feeds takes anything else; where they cannot be had as
+   * they were, a feed lists anew.
+   * @param {Step[]} held @param {Step[]} lacking  those of them that lack rows
+   */
+  async #fetchRows(held, lacking) {
+    const limit = new AbortController();
+    const timer = this.#env.setTimeout(() => limit.abort(), FETCH_MS);
+    await Promise.all(
+      lacking.map(async (step) => {
+        const state = await step.feed.complete(this.#env, this.#endpoint, limit.signal);
+        if (state === 'lost') step.answer = RESET;
+      }),
+    );
+    this.#env.clearTimeout(timer);
+    // A feed that was closed or refused meanwhile stands elsewhere by now.
+    const still = held.filter((step) => step.feed.awaiting === step);
+    for (const { feed } of still) feed.awaiting = null;
+    finish(still);
+    if (still.length > 0) this.#host.onMoved();
   }
 
   /** Gets from the server itself what was too large for the log, or must not lie there. */
   async #fetchLeftOut() {
-    const waiting = [...this.#feeds].filter((feed) => feed.fetching && feed.at !== null);
+    const waiting = [...this.#feeds].filter((feed) => feed.awaiting === 'left out');
     if (waiting.length === 0 || this.#asking) return;
     this.#asking = true;
     const subscriptions = waiting.map(({ id, table, where, at }, n) => ({ id: entryId(id, n), table, since: at ?? '', ...(where && { where }) }));
-    const outcome = await poll(this.#env, this.#url, { wait: 0, subscriptions });
+    const outcome = await poll(this.#env, `${this.#endpoint}notify`, { wait: 0, subscriptions });
     this.#asking = false;
     if (outcome.kind === 'answer') {
       this.#failures = 0;
-      const news = waiting.filter((feed, n) => {
+      const steps = waiting.flatMap((feed, n) => {
+        const asked = subscriptions[n];
         // Closed or opened anew while the answer was on its way.
-        if (!feed.fetching || feed.at !== subscriptions[n]?.since) return false;
-        feed.fetching = false;
-        return feed.advance(outcome.cursor, outcome.answers.find(({ id }) => id === subscriptions[n]?.id) ?? null);
+        if (feed.awaiting !== 'left out' || !asked || feed.at !== asked.since) return [];
+        feed.awaiting = null;
+        return [{ feed, from: feed.at, to: outcome.cursor, answer: outcome.answers.find(({ id }) => id === asked.id) ?? null }];
       });
-      for (const feed of news) feed.tell();
+      this.#go(steps);
       this.#host.onMoved();
     } else if (outcome.kind === 'problem' && isFinal(outcome.problem)) {
-      for (const feed of waiting) feed.refuse(outcome.problem);
+      for (const feed of waiting) feed.awaiting === 'left out' && feed.refuse(outcome.problem);
     } else if (outcome.kind === 'problem') {
       this.#failures += 1;
       this.#env.setTimeout(() => this.#fetchLeftOut(), backoff(this.#failures, this.#env.random(), outcome.retryAfterMs));
     }
   }
+}
+
+/** @param {Step} step  @returns {import('./feed.js').Prepared} */
+function prepare(step) {
+  const { feed, answer } = step;
+  if (!answer || answer.reset) return 'ready';
+  const state = feed.prepare(answer.changes ?? []);
+  if (state === 'lost') step.answer = RESET;
+  return state;
+}
+
+/** All take in, then all tell. Resets come last: they make the tab say where its feeds stand. @param {Step[]} steps */
+function finish(steps) {
+  const byReset = [...steps].sort((a, b) => Number(a.answer?.reset ?? false) - Number(b.answer?.reset ?? false));
+  const news = byReset.filter(({ feed, from, to, answer }) => feed.at === from && feed.advance(to, answer));
+  for (const { feed } of news) feed.tell();
+}
+
+/** Whether there is a gap between where the feed stands and where the batch starts. @param {Batch} batch @param {Feed} feed */
+function passesBy(batch, feed) {
+  if (feed.at === batch.to || feed.at === null || leadsOn(batch, feed.id, feed.at)) return false;
+  return !starts(batch, feed.id).some((cursor) => feed.hasLeft(cursor));
 }
 
 /** @param {Batch} batch @param {string} subscription */

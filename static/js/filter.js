@@ -5,12 +5,15 @@
  * it, and the server shares one encoded body between polls that ask the same thing by the same id.
  */
 
-/** @typedef {import('./types.js').Where} Where */
+/**
+ * @typedef {import('./types.js').Where} Where
+ * @typedef {import('./types.js').SentWhere} SentWhere
+ */
 
 /**
- * A copy with its columns in order; undefined if it filters nothing.
+ * A copy with its columns in order, as it can be sent; undefined if it filters nothing.
  * @param {Where} [where]
- * @returns {Where | undefined}
+ * @returns {SentWhere | undefined}
  * @throws {TypeError} for a value that cannot be compared for equality
  */
 export function canonical(where) {
@@ -18,11 +21,19 @@ export function canonical(where) {
   if (!where || columns.length === 0) return undefined;
   for (const column of columns) {
     const value = where[column];
-    if (value !== null && !['string', 'number', 'boolean'].includes(typeof value)) {
+    if (value !== null && !['string', 'number', 'bigint', 'boolean'].includes(typeof value)) {
       throw new TypeError(`where.${column} must be a string, a number, a boolean or null, not ${typeof value}`);
     }
   }
-  return Object.fromEntries(columns.map((column) => [column, where[column] ?? null]));
+  return Object.fromEntries(columns.map((column) => [column, sendable(where[column] ?? null)]));
+}
+
+/**
+ * JSON has no bigint, NaN or Infinity; the database casts strings of them.
+ * @param {Where[string]} value
+ */
+function sendable(value) {
+  return typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value)) ? String(value) : value;
 }
 
 /**

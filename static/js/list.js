@@ -9,7 +9,7 @@ import { AWAY, problemOf, reason } from './problem.js';
  * @typedef {import('./types.js').Row} Row
  * @typedef {import('./types.js').Problem} Problem
  *
- * @typedef {{ kind: 'rows', rows: Row[], cursor: string, keyColumns: string[] }} Listed
+ * @typedef {{ kind: 'rows', rows: Row[], cursor: string, keyColumns: string[] | null }} Listed  null: the table has no key
  * @typedef {{ kind: 'problem', problem: Problem, retryAfterMs: number | null }} Failed
  */
 
@@ -31,8 +31,8 @@ export async function list(env, endpoint, table, where, signal) {
     const rows = parse(await response.text());
     const cursor = response.headers.get('Rowcast-Cursor');
     const key = response.headers.get('Rowcast-Key');
-    if (!Array.isArray(rows) || !cursor || !key) throw new TypeError(`${url} is no list of rowcast`);
-    return { kind: 'rows', rows, cursor, keyColumns: key.split(',').map(decodeURIComponent) };
+    if (!Array.isArray(rows) || !cursor) throw new TypeError(`${url} is no list of rowcast`);
+    return { kind: 'rows', rows, cursor, keyColumns: key ? key.split(',').map(decodeURIComponent) : null };
   } catch (error) {
     if (signal?.aborted) return { kind: 'aborted' };
     return { kind: 'problem', problem: { ...AWAY, detail: reason(error) }, retryAfterMs: null };

@@ -1,39 +1,45 @@
 /**
  * The order of a replica's rows.
  */
+import { compareNumbers, isLongNumber } from './decimal.js';
 
 /**
  * @typedef {import('./types.js').Row} Row
- * @typedef {import('./types.js').Key} Key
+ * @typedef {import('./held.js').Item} Item
  * @typedef {string | string[] | ((a: Row, b: Row) => number)} Order
  *   a column, `-` before it for descending; several; or a comparison of one's own
  */
 
 const TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:/;
+const KINDS = ['boolean', 'number', 'string', 'object', 'undefined'];
+const NUMBER = KINDS.indexOf('number');
 const alphabet = new Intl.Collator();
 
 /**
- * A total order: rows that `order` finds equal stand in the order of their keys, so that every tab
- * shows them alike.
+ * A total order: rows that `order` finds equal stand in the order of their keys, or without a key in
+ * that of their names, so that every tab shows them alike.
  * @param {Order} [order]  without one: by key
- * @returns {(a: { row: Row, key: Key }, b: { row: Row, key: Key }) => number}
+ * @returns {(a: Item, b: Item) => number}
  */
 export function ordering(order) {
   const byRow = typeof order === 'function' ? order : byColumns(order ?? []);
-  return (a, b) => byRow(a.row, b.row) || byKey(a.key, b.key);
+  return (a, b) => byRow(a.row, b.row) || byKey(a, b);
 }
 
 /**
  * Numbers by size, times by time, text by the person's alphabet, null after everything (as
- * PostgreSQL has it). Values of different kinds go by kind.
+ * PostgreSQL has it). Values of different kinds go by kind. A string that is what `parse` makes of a
+ * long number counts as that number: in one column such strings stand among numbers.
  * @param {any} a
  * @param {any} b
  * @returns {number}
  */
 export function compare(a, b) {
   if (a === b) return 0;
-  const kinds = kind(a) - kind(b);
+  const kindOfA = kind(a);
+  const kinds = kindOfA - kind(b);
   if (kinds !== 0) return kinds;
+  if (kindOfA === NUMBER && (typeof a === 'string' || typeof b === 'string')) return compareNumbers(String(a), String(b));
   // The alphabet would put 12:00:05.1+00:00 before 12:00:05+00:00.
   if (typeof a === 'string' && !(TIME.test(a) && TIME.test(b))) return alphabet.compare(a, b) || (a < b ? -1 : 1);
   if (typeof a === 'object') return compare(JSON.stringify(a), JSON.stringify(b));
@@ -42,8 +48,8 @@ export function compare(a, b) {
 
 /** @param {any} value */
 function kind(value) {
-  const order = ['boolean', 'number', 'string', 'object', 'undefined'];
-  return value === null ? order.length : order.indexOf(typeof value === 'bigint' ? 'number' : typeof value);
+  if (value === null) return KINDS.length;
+  return typeof value === 'bigint' || isLongNumber(value) ? NUMBER : KINDS.indexOf(typeof value);
 }
 
 /** @param {string | string[]} columns */
@@ -59,13 +65,13 @@ function byColumns(columns) {
 }
 
 /**
- * @param {Key} a
- * @param {Key} b
+ * @param {Item} a
+ * @param {Item} b
  */
 function byKey(a, b) {
-  for (let i = 0; i < a.length; i++) {
-    const order = compare(a[i], b[i]);
+  for (let i = 0; a.key && b.key && i < a.key.length; i++) {
+    const order = compare(a.key[i], b.key[i]);
     if (order !== 0) return order;
   }
-  return 0;
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

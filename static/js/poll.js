@@ -57,6 +57,18 @@ export async function poll(env, url, request, { signal, onChunk = () => {} } = {
   }
 }
 
+/**
+ * Where a table stands now, if it can be followed.
+ * @param {import('./env.js').Env} env
+ * @param {string} endpoint  ends with a slash
+ * @param {Pick<import('./types.js').Entry, 'id' | 'table' | 'where'>} what
+ * @param {AbortSignal} signal
+ */
+export function pollNow(env, endpoint, { id, table, where }, signal) {
+  const entry = { id, table, since: 'now', ...(where && { where }) };
+  return poll(env, `${endpoint}notify`, { wait: 0, subscriptions: [entry] }, { signal });
+}
+
 /** @param {string} text  @returns {Outcome} */
 function understand(text) {
   const body = parse(text);

@@ -3,14 +3,16 @@
  * to list again.
  */
 import { Feed } from './feed.js';
+import { hold } from './held.js';
 import { list } from './list.js';
 import { ordering } from './order.js';
-import { print } from './json.js';
+import { pollNow } from './poll.js';
+import { complete } from './whole.js';
 
 /**
  * @typedef {import('./types.js').Row} Row
- * @typedef {import('./types.js').Key} Key
  * @typedef {import('./types.js').Change} Change
+ * @typedef {import('./held.js').Item} Item
  *
  * @typedef {object} LiveOptions
  * @property {import('./types.js').Where} [where]  only rows that match; null means IS NULL
@@ -18,7 +20,11 @@ import { print } from './json.js';
  * @property {number} [limit]  how many rows `rows` shows at most; all that match are kept
  *
  * @typedef {{ kind: 'list' | 'changes', changes: Change[] }} ReplicaChange
+ *   `changes` as they were told: what an update left out as too large is only in `rows`
  */
+
+/** Rows that are fetched one by one for one batch. With more of them, listing anew is cheaper. */
+const MOST_FETCHED = 20;
 
 /**
  * Events: `change` (detail: ReplicaChange), once for each committed state that is shown; `status`.
@@ -26,9 +32,13 @@ import { print } from './json.js';
 export class Replica extends Feed {
   #order;
   #limit;
-  /** @type {Map<string, { row: Row, key: Key }>} */
-  #byKey = new Map();
-  /** @type {{ row: Row, key: Key }[]} */
+  /** @type {import('./held.js').Held | null} null: nothing has been listed yet */
+  #held = null;
+  /** @type {import('./held.js').Draft | null} */
+  #draft = null;
+  /** @type {string[]} */
+  #keyColumns = [];
+  /** @type {Item[]} */
   #sorted = [];
   /** @type {readonly Row[]} */
   #rows = [];
@@ -56,33 +66,51 @@ export class Replica extends Feed {
    * @returns {Promise<import('./feed.js').Ready | import('./feed.js').Failed | { kind: 'aborted' }>}
    */
   async open(env, endpoint, signal) {
+    // A view can be listed but not followed. Listed again and again, it would seem live each time, and
+    // be refused in the poll of all tabs.
+    if (this.status === 'error' && this.#held) {
+      const outcome = await pollNow(env, endpoint, this, signal);
+      if (outcome.kind !== 'answer') return outcome;
+    }
     const listed = await list(env, endpoint, this.table, this.where, signal);
     if (listed.kind !== 'rows' || signal.aborted) return listed.kind === 'rows' ? { kind: 'aborted' } : listed;
-    this.#byKey = new Map(
-      listed.rows.map((row) => {
-        const key = listed.keyColumns.map((column) => row[column]);
-        return [print(key), { row, key }];
-      }),
-    );
-    this.#sorted = [...this.#byKey.values()].sort(this.#order);
+    const held = hold(listed.rows, listed.keyColumns);
+    this.#held = held;
+    this.#keyColumns = listed.keyColumns ?? [];
+    this.#sorted = [...held.items].sort(this.#order);
     this.#news = { kind: 'list', changes: [] };
     return { kind: 'ready', cursor: listed.cursor };
   }
 
+  /** @param {Change[]} changes  @returns {import('./feed.js').Prepared} */
+  prepare(changes) {
+    this.#draft = this.#held?.draft(changes) ?? null;
+    if (!this.#draft || this.#draft.lacking.length > MOST_FETCHED) return 'lost';
+    return this.#draft.lacking.length > 0 ? 'lacking' : 'ready';
+  }
+
+  /**
+   * @param {import('./env.js').Env} env @param {string} endpoint @param {AbortSignal} signal
+   * @returns {Promise<import('./feed.js').Prepared>}
+   */
+  async complete(env, endpoint, signal) {
+    const { table, where } = this;
+    const draft = this.#draft;
+    const place = { env, endpoint, table, where, keyColumns: this.#keyColumns, signal };
+    const outcomes = await Promise.all(
+      (draft?.lacking ?? []).map(async (part) => {
+        const outcome = await complete(place, part);
+        if (outcome === 'out') draft?.drop(part);
+        return outcome;
+      }),
+    );
+    return outcomes.includes('lost') ? 'lost' : 'ready';
+  }
+
   /** @param {Change[]} changes */
   apply(changes) {
-    /** @type {Set<{ row: Row, key: Key } | undefined>} */
-    const gone = new Set();
-    /** @type {Set<string>} */
-    const touched = new Set();
-    for (const { op, key, new: row, leaves } of changes) {
-      const name = print(key);
-      gone.add(this.#byKey.get(name));
-      touched.add(name);
-      if (op === 'delete' || leaves || row === null) this.#byKey.delete(name);
-      else this.#byKey.set(name, { row, key });
-    }
-    const come = [...touched].flatMap((name) => this.#byKey.get(name) ?? []);
+    const { gone, come } = this.#draft?.take() ?? { gone: new Set(), come: [] };
+    this.#draft = null;
     // Two sorted runs: the sort merges them.
     this.#sorted = [...this.#sorted.filter((item) => !gone.has(item)), ...come.sort(this.#order)].sort(this.#order);
     this.#news = { kind: this.#news?.kind ?? 'changes', changes: [...(this.#news?.changes ?? []), ...changes] };

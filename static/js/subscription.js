@@ -2,7 +2,7 @@
  * Raw changes of a table, from now on, without a copy of its rows.
  */
 import { Feed } from './feed.js';
-import { poll } from './poll.js';
+import { pollNow } from './poll.js';
 
 /**
  * @typedef {import('./types.js').Change} Change
@@ -35,9 +35,7 @@ export class Subscription extends Feed {
    * @returns {Promise<import('./feed.js').Ready | import('./feed.js').Failed | { kind: 'aborted' }>}
    */
   async open(env, endpoint, signal) {
-    const { id, table, where } = this;
-    const entry = { id, table, since: 'now', ...(where && { where }) };
-    const outcome = await poll(env, `${endpoint}notify`, { wait: 0, subscriptions: [entry] }, { signal });
+    const outcome = await pollNow(env, endpoint, this, signal);
     if (outcome.kind !== 'answer') return outcome;
     // Told only now: what follows this cursor is all there is to know after the reset.
     if (this.#interrupted) this.#news = { changes: [], reset: true };

@@ -1,15 +1,17 @@
 /**
  * The shapes that cross from one module to another. Nothing here runs.
  *
- * @typedef {Record<string, any>} Row     one row, as the server's JSON has it
+ * @typedef {Record<string, any>} Row     one row, as json.js reads it: a number that a double does not hold is a string
  * @typedef {readonly any[]} Key          the values of the key's columns, in the key's order
- * @typedef {Record<string, string | number | boolean | null>} Where  column → value; null means IS NULL
+ * @typedef {Record<string, string | number | bigint | boolean | null>} Where  column → value; null means IS NULL
+ * @typedef {Record<string, string | number | boolean | null>} SentWhere  the same, as JSON can have it
  *
  * @typedef {object} Change               one row inserted, updated or deleted
  * @property {'insert' | 'update' | 'delete'} op
- * @property {Key} key
+ * @property {Key | null} key             null: the table has none. Then an update is told as a delete and an insert
  * @property {Row | null} old
  * @property {Row | null} new
+ * @property {string[]} [elided]          large columns that the update left as they were: in neither `old` nor `new`
  * @property {string} mtime
  * @property {boolean} [leaves]           the new row no longer matches the subscription's `where`
  *
@@ -23,7 +25,7 @@
  * @property {string} id
  * @property {string} table
  * @property {string} since               a cursor, or `now`
- * @property {Where} [where]
+ * @property {SentWhere} [where]
  *
  * @typedef {object} PollRequest
  * @property {string} [browser]           32 hex digits, with `term`
@@ -57,7 +59,7 @@
  * @typedef {object} Demand               a subscription of one tab, as it stands in that tab's key
  * @property {string} id
  * @property {string} table
- * @property {Where} [where]
+ * @property {SentWhere} [where]
  * @property {string} since               the cursor that the tab had reached when it wrote this
  *
  * @typedef {'connecting' | 'online' | 'offline'} Connection

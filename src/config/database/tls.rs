@@ -66,8 +66,8 @@ impl SslMode {
     }
 }
 
-/// Whether the certificate's name is compared with the one that the server was asked for by.
 impl Tls {
+    /// Whether the certificate's name is compared with the one that the server was asked for by.
     pub fn checks_name(&self) -> bool {
         self.mode == SslMode::VerifyFull
     }

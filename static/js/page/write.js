@@ -1,10 +1,11 @@
 /**
  * Writing by plain REST.
  */
+import { parse, print } from '../json.js';
 
 /**
  * @typedef {import('./dom.js').Problem} Problem
- * @typedef {{ id: number, name: string, value: number | null, mtime: string }} Row
+ * @typedef {{ id: number | string, name: string, value: number | null, mtime: string }} Row
  */
 
 /**
@@ -15,11 +16,11 @@
 export async function send(method, path, body) {
   try {
     const headers = { 'Content-Type': 'application/json' };
-    const response = await fetch(path, body ? { method, headers, body: JSON.stringify(body) } : { method });
+    const response = await fetch(path, body ? { method, headers, body: print(body) } : { method });
     if (response.status === 204) return {};
-    if (response.ok) return { row: await response.json() };
+    if (response.ok) return { row: parse(await response.text()) };
     const told = response.headers.get('Content-Type')?.startsWith('application/problem+json');
-    return { problem: told ? await response.json() : { title: `The server answered ${response.status}` } };
+    return { problem: told ? parse(await response.text()) : { title: `The server answered ${response.status}` } };
   } catch {
     return { problem: { title: 'The server does not answer', detail: 'Try again when this tab is live.' } };
   }

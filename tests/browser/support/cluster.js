@@ -15,7 +15,7 @@ export class Cluster {
   /** @type {Background | null} */
   #server = null;
   /** The database that the schema was loaded into, by a role that is no superuser. */
-  url = `postgresql://rowcast@/browser?host=${encodeURIComponent(this.#directory)}`;
+  url = `postgresql://app@/browser?host=${encodeURIComponent(this.#directory)}`;
 
   /** Makes the cluster, starts it and loads the schema with the script that a person would use. */
   static async start() {
@@ -23,8 +23,8 @@ export class Cluster {
     try {
       await cluster.#init();
       await cluster.up();
-      const admin = cluster.url.replace('rowcast@/browser', 'postgres@/postgres');
-      await run(join(cluster.#programs, 'psql'), ['-XqAt', admin, '-c', 'create role rowcast login createdb createrole']);
+      const admin = cluster.url.replace('app@/browser', 'postgres@/postgres');
+      await run(join(cluster.#programs, 'psql'), ['-XqAt', admin, '-c', 'create role app login createdb createrole']);
       const maintenance = cluster.url.replace('/browser', '/postgres');
       await run(join(CHECKOUT, 'reinitdb.sh'), ['browser'], { env: { ...process.env, DATABASE_URL: maintenance } });
       return cluster;

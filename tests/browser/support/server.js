@@ -24,13 +24,22 @@ export class Server {
     this.port = port;
   }
 
-  /** @param {string} databaseUrl @param {string} [settings]  more lines of the configuration */
-  static async start(databaseUrl, settings = '') {
+  /**
+   * @param {string} databaseUrl
+   * @param {string} [settings]  more lines of the configuration
+   * @param {string} [exposed]  the lines under [expose]
+   */
+  static async start(databaseUrl, settings = '', exposed = 'testtype = "rw"') {
     const server = new Server(databaseUrl, await freePort());
-    const config = `public_hosts = ["${PLAIN_HOST}"]\n${settings}\n\n[expose]\ntesttype = "rw"\n`;
+    const config = `public_hosts = ["${PLAIN_HOST}"]\n${settings}\n\n[expose]\n${exposed}\n`;
     writeFileSync(join(server.#directory, 'rowcast.toml'), config);
-    await server.up();
-    return server;
+    try {
+      await server.up();
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
   }
 
   async up() {
@@ -39,7 +48,9 @@ export class Server {
     this.#process = child;
     await until('the server to be ready', 20_000, async () => {
       if (child.gone) throw new Error(child.said);
-      return (await fetch(`http://127.0.0.1:${this.port}/readyz`)).ok;
+      const response = await fetch(`http://127.0.0.1:${this.port}/readyz`);
+      if (!response.ok) throw new Error(await response.text());
+      return true;
     });
   }
 

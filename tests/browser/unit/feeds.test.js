@@ -3,25 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Feeds } from '../../../static/js/feeds.js';
 import { until } from './sim/candidate.js';
-import { Page } from './sim/page.js';
+import { lonePage, Page } from './sim/page.js';
 import { SimServer } from './sim/server.js';
 import { World } from './sim/world.js';
 
 const batch = (from, to, answers = []) => ({ id: 1, term: 1, tab: 't', from, to, answers });
 
-/** A tab with one live table, without any other. */
-async function page(options) {
-  const world = new World(11);
-  const server = new SimServer(world);
-  server.insert('a', { v: 1 });
-  server.insert('a', { v: 2 });
-  const tab = new Page(world, { locks: true, ...options });
-  await world.pass(500);
-  return { world, server, tab, live: tab.replicas[0] };
-}
-
 test('old_batch_is_no_gap_and_an_unknown_one_is', async () => {
-  const { live, world } = await page();
+  const { live, world } = await lonePage();
   let moved = 0;
   const feeds = new Feeds(world.processes[0].env, '/', { log: () => [], onMoved: () => (moved += 1) });
   feeds.add(live);
@@ -35,7 +24,7 @@ test('old_batch_is_no_gap_and_an_unknown_one_is', async () => {
 });
 
 test('answer_is_taken_in_whole_before_anybody_hears', async () => {
-  const { server, tab, world } = await page({ tables: ['a', 'b'] });
+  const { server, tab, world } = await lonePage({ tables: ['a', 'b'] });
   const [a, b] = tab.replicas;
   const seen = [];
   for (const live of [a, b]) live.addEventListener('change', () => seen.push([a.at, b.at]));
@@ -48,7 +37,7 @@ test('answer_is_taken_in_whole_before_anybody_hears', async () => {
 });
 
 test('row_that_leaves_the_filter_is_gone', async () => {
-  const { server, world, live } = await page({ where: { v: 1 } });
+  const { server, world, live } = await lonePage({ where: { v: 1 } });
   assert.deepEqual(live.rows.map(({ id }) => id), [1]);
   server.commit([{ table: 'a', op: 'update', id: 1, row: { id: 1, v: 3 } }]);
   await world.pass(200);
@@ -59,7 +48,7 @@ test('row_that_leaves_the_filter_is_gone', async () => {
 });
 
 test('rows_are_a_new_array_each_time_and_cut_at_the_limit', async () => {
-  const { server, world, tab } = await page();
+  const { server, world, tab } = await lonePage();
   const live = tab.rowcast.live('a', { order: '-id', limit: 2 });
   await world.pass(500);
   const before = live.rows;
@@ -75,7 +64,7 @@ test('rows_are_a_new_array_each_time_and_cut_at_the_limit', async () => {
 });
 
 test('truncate_lists_anew_and_tells_once', async () => {
-  const { server, world, tab, live } = await page();
+  const { server, world, tab, live } = await lonePage();
   const told = tab.told;
   server.commit([{ table: 'a', op: 'truncate' }]);
   await until(world, 500, 'an empty table', () => live.rows.length === 0);
@@ -98,7 +87,7 @@ test('large_batch_reaches_every_tab_once', async () => {
 });
 
 test('refused_list_is_an_error_and_is_tried_again', async () => {
-  const { server, world, tab } = await page();
+  const { server, world, tab } = await lonePage();
   server.unknown.add('z');
   const live = tab.rowcast.live('z');
   await until(world, 500, 'the refusal', () => live.status === 'error');
@@ -110,7 +99,7 @@ test('refused_list_is_an_error_and_is_tried_again', async () => {
 });
 
 test('closed_feed_hears_nothing_and_is_polled_for_no_more', async () => {
-  const { server, world, tab, live } = await page();
+  const { server, world, tab, live } = await lonePage();
   tab.raw.close();
   live.close();
   const told = tab.told;
@@ -124,7 +113,7 @@ test('closed_feed_hears_nothing_and_is_polled_for_no_more', async () => {
 });
 
 test('closed_connection_leaves_nothing_behind', async () => {
-  const { world, server, tab } = await page();
+  const { world, server, tab } = await lonePage();
   tab.rowcast.close({ wipe: true });
   await world.pass(200);
   assert.deepEqual([...world.storage.truth.keys()], []);

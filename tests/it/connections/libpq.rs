@@ -102,7 +102,7 @@ fn the_name_of_the_application_and_options_reach_the_server() {
          create event trigger seen on ddl_command_start execute function seen()"
     ));
     let watch = |variables: &[(&str, &str)]| run_with(&["watch", "person", "--database-url", &database.url()], variables).1;
-    assert!(watch(&[]).contains("app rowcast,"));
+    assert!(watch(&[]).contains("app rowcast command,"));
     let said = watch(&[("PGAPPNAME", "shop"), ("PGOPTIONS", "-c work_mem=123kB")]);
     assert!(said.contains("app shop, work_mem 123kB"), "{said}");
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::support::follower::Follower;
 use crate::support::pgbouncer::PgBouncer;
-use crate::support::{Database, TESTTYPE, database, empty_example, launch, wait_for};
+use crate::support::{Database, TESTTYPE, database, empty_example, launch, server, wait_for};
 
 /// What psql prints for SQL through the pooler.
 fn through(pooler: &PgBouncer, database: &Database, sql: &str) -> String {
@@ -132,7 +132,13 @@ fn a_tailer_behind_a_pooler_in_transaction_mode_is_refused() {
 #[test]
 fn two_addresses_must_lead_to_one_database() {
     let database = empty_example(database());
-    let (other, copy) = (database.cluster.database(), database.copy());
+    let other = database.cluster.database();
+    drop(server(&database, TESTTYPE));
+    let copy = database.copy();
+    // Each has a history of its own, which begins with its first server.
+    for elsewhere in [&other, &copy] {
+        drop(server(elsewhere, ""));
+    }
     for elsewhere in [&other, &copy] {
         let mut refused = launch(&database.url(), TESTTYPE, &["--tail-database-url", &elsewhere.url()]);
         assert!(!refused.wait().success(), "{}", elsewhere.name);

@@ -42,6 +42,9 @@ fn what_is_in_force_is_shown_with_its_origin() {
     ] {
         assert_eq!(line(&said, setting), shown, "{said}");
     }
+    // A flag is over a variable, also where they spell the same setting differently.
+    let (done, said) = config("", &["--port", "5"], &[("DATABASE_URL", "host=db user=app"), ("ROWCAST_LISTEN", "127.0.0.1:1")]);
+    assert!(done && line(&said, "port") == "port = 5 # --port" && !said.contains("listen"), "{said}");
     // Every setting that `--help` knows.
     let (_, help) = run_with(&["--help"], &[]);
     let flags = help.lines().filter_map(|line| line.trim().strip_prefix("--")?.split([' ', '<']).next());

@@ -7,6 +7,8 @@ import { SimServer } from './server.js';
 import { World } from './world.js';
 
 const MOST_TABS = 6;
+/** The last two are large. */
+const TEXTS = ['x'.repeat(10), 'y'.repeat(60), 'z'.repeat(60)];
 
 /**
  * @param {number} seed
@@ -20,8 +22,8 @@ export async function chaos(seed, { locks, rounds, rowsInStorage = true }) {
   /** @type {Page[]} */
   const pages = [];
   const open = () => {
-    const tables = random.chance(0.5) ? ['a'] : ['a', 'b'];
-    const where = random.chance(0.2) ? { v: 1 } : undefined;
+    const tables = random.pick([['a'], ['a', 'b'], ['a', 'k'], ['a', 'b', 'k']]);
+    const where = random.pick([undefined, undefined, { v: 1 }, { text: TEXTS[1] }, { v: 1, text: TEXTS[1] }]);
     pages.push(new Page(world, { locks, tables, where, rowsInStorage, visible: random.chance(0.6) }));
   };
   const some = (life) => random.pick(pages.filter(({ process }) => process.life === life))?.process;
@@ -59,17 +61,27 @@ export async function chaos(seed, { locks, rounds, rowsInStorage = true }) {
   return { world, pages: pages.filter(({ process }) => process.life === 'running') };
 }
 
-/** One transaction of a writer that no tab knows of. */
+/** One transaction of a writer that no tab knows of, on a few tables. */
 function write(server, random) {
-  const table = random.pick(['a', 'b']);
+  const tables = ['a', 'b', 'k'].filter(() => random.chance(0.5));
+  if (random.chance(0.03)) server.commit(tables.slice(0, 1).map((table) => ({ table, op: 'truncate' })));
+  else server.commit(tables.flatMap((table) => writeRow(server, table, random)));
+}
+
+/** What happens to one row. Half of the updates leave its text as it is. */
+function writeRow(server, table, random) {
   const ids = [...server.state(table).keys()];
-  const row = () => ({ v: random.integer(3), text: 'x'.repeat(random.chance(0.03) ? 70_000 : 10) });
-  const kind = random.integer(40);
-  if (kind === 0) server.commit([{ table, op: 'truncate' }]);
-  else if (kind < 8) server.commit([]);
-  else if (kind < 14 && ids.length > 0) server.commit([{ table, op: 'delete', id: random.pick(ids) }]);
-  else if (kind < 26 && ids.length > 0) {
-    const id = random.pick(ids);
-    server.commit([{ table, op: 'update', id, row: { id, ...row() } }]);
-  } else server.insert(table, row());
+  const text = () => (random.chance(0.02) ? 'x'.repeat(70_000) : random.pick(TEXTS));
+  const row = (id, like) => ({ ...(!server.keyless.has(table) && { id }), v: random.integer(3), text: like ?? text() });
+  const kind = random.integer(20);
+  if (ids.length === 0 || kind < 6) {
+    const id = server.nextId++;
+    return [{ table, op: 'insert', id, row: row(id) }];
+  }
+  const id = random.pick(ids);
+  if (kind < 9) return [{ table, op: 'delete', id }];
+  const like = server.state(table).get(id).text;
+  const first = { table, op: 'update', id, row: row(id, random.chance(0.5) ? like : undefined) };
+  if (kind < 17) return [first];
+  return [first, { table, op: 'update', id, row: row(id, random.chance(0.5) ? first.row.text : undefined) }];
 }

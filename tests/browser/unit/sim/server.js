@@ -3,6 +3,8 @@
  * are positions in it, polls that park, one poll a browser. Requests take time and get lost.
  */
 const HORIZON = 60;
+/** Characters of a text from which on an update that leaves it as it was leaves it out. */
+const LARGE = 50;
 
 export class SimServer {
   /** @param {import('./world.js').World} world */
@@ -22,6 +24,12 @@ export class SimServer {
     this.nextId = 1;
     this.polls = 0;
     this.unknown = new Set();
+    /** Tables without a key: their rows have no id, and an update is told as a delete and an insert. */
+    this.keyless = new Set(['k']);
+    /** Can be listed, but not followed. */
+    this.views = new Set();
+    /** @type {string[]} what was listed */
+    this.lists = [];
   }
 
   get position() {
@@ -34,7 +42,10 @@ export class SimServer {
    */
   commit(changes) {
     const state = { ...this.states[this.position] };
-    for (const change of changes) {
+    for (const [n, change] of changes.entries()) {
+      change.position = this.position + 1;
+      change.mtime = `${change.position}.${n}`;
+      if (change.row && !this.keyless.has(change.table)) change.row = { ...change.row, mtime: change.mtime };
       const rows = new Map(change.op === 'truncate' ? [] : state[change.table]);
       change.old = rows.get(change.id) ?? null;
       if (change.op === 'delete') rows.delete(change.id);
@@ -42,7 +53,6 @@ export class SimServer {
       state[change.table] = rows;
     }
     this.history.push(changes);
-    for (const change of changes) change.position = this.position;
     this.states.push(state);
     this.oldest = Math.max(this.oldest, this.position - HORIZON);
     for (const poll of [...this.parked]) this.tryAnswer(poll);
@@ -50,7 +60,7 @@ export class SimServer {
 
   insert(table, row) {
     const id = this.nextId++;
-    this.commit([{ table, op: 'insert', id, row: { id, ...row } }]);
+    this.commit([{ table, op: 'insert', id, row: this.keyless.has(table) ? row : { id, ...row } }]);
   }
 
   /** The rows of a table as a position sees them. @returns {Map<number, object>} */
@@ -78,17 +88,22 @@ export class SimServer {
   list(exchange, url) {
     const [, table, query] = /\/api\/([^?]*)\??(.*)$/.exec(url) ?? [];
     if (this.unknown.has(table)) return exchange.problem(404, 'not-found');
-    const where = Object.fromEntries(query.split('&').filter(Boolean).map((term) => term.split('=eq.')));
-    const rows = [...this.state(table).values()].filter((row) => matches(row, where)).sort((a, b) => a.id - b.id);
-    const headers = { 'Rowcast-Cursor': cursor(this.position), 'Rowcast-Key': 'id' };
-    exchange.head(200, headers);
-    exchange.finish(JSON.stringify(rows));
+    const where = Object.fromEntries(query.split('&').filter(Boolean).map((term) => term.split('=eq.').map(decodeURIComponent)));
+    const rows = [...this.state(table).values()].filter((row) => matches(row, where));
+    // Without a key the database has no order of its own to keep.
+    if (this.keyless.has(table)) rows.reverse();
+    else rows.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const key = this.keyless.has(table) || this.views.has(table) ? {} : { 'Rowcast-Key': 'id' };
+    this.lists.push(table + (query && `?${query}`));
+    exchange.head(200, { 'Rowcast-Cursor': cursor(this.position), ...key });
+    exchange.finish(print(rows));
   }
 
   notify(exchange, request) {
     const { browser, term, subscriptions } = request;
     const bad = subscriptions.find(({ table }) => this.unknown.has(table));
     if (bad) return exchange.problem(404, 'not-found');
+    if (subscriptions.some(({ table }) => this.views.has(table))) return exchange.problem(400, 'view');
     if (browser) {
       if (term < (this.terms.get(browser) ?? 0)) return exchange.problem(409, 'superseded');
       this.terms.set(browser, term);
@@ -131,21 +146,41 @@ export class SimServer {
     if (from < this.oldest) return [{ id, reset: true }];
     const mine = this.history.slice(from).flat().filter((change) => change.table === table);
     if (mine.some(({ op }) => op === 'truncate')) return [{ id, reset: true }];
-    const changes = mine.flatMap(({ op, id: key, row, old, position }) => {
-      const now = row && matches(row, where);
-      const before = old && matches(old, where);
-      if (op !== 'delete' && !now && !before) return [];
-      if (op === 'delete' && !before) return [];
-      return [{ op, key: [key], old, new: row ?? null, mtime: String(position), ...(row && !now && { leaves: true }) }];
+    const changes = mine.flatMap((change) => (this.keyless.has(table) ? this.split(change) : [this.describe(change)]));
+    const told = changes.flatMap((change) => {
+      const now = change.new && matches(change.new, where);
+      const before = change.old && matches(change.old, where);
+      if (!now && !before) return [];
+      return [change.new && !now ? { ...change, leaves: true } : change];
     });
-    return changes.length > 0 ? [{ id, changes }] : [];
+    return told.length > 0 ? [{ id, changes: told }] : [];
+  }
+
+  /** A change as it is told: a large text that an update did not touch is left out. */
+  describe({ op, id, row, old, mtime }) {
+    const elided = op === 'update' && row.text === old.text && row.text?.length >= LARGE ? ['text'] : [];
+    return { op, key: [id], old: this.image(old, elided), new: this.image(row, elided), mtime, ...(elided.length > 0 && { elided }) };
+  }
+
+  /** A change of a table without a key: what came and what went, in any order. */
+  split({ op, row, old, mtime }) {
+    const came = op === 'delete' ? [] : [{ op: 'insert', key: null, old: null, new: this.image(row), mtime }];
+    const went = op === 'insert' ? [] : [{ op: 'delete', key: null, old: this.image(old), new: null, mtime }];
+    return this.world.random.chance(0.5) ? [...came, ...went] : [...went, ...came];
+  }
+
+  /** A row as a change has it. Rows of partitions may have their columns in another order than a list has. */
+  image(row, without = []) {
+    if (!row) return null;
+    const columns = Object.keys(row).filter((column) => !without.includes(column));
+    return Object.fromEntries((this.world.random.chance(0.5) ? columns : columns.reverse()).map((column) => [column, row[column]]));
   }
 
   answer(poll, answers) {
     if (!this.parked.has(poll)) return;
     this.unpark(poll);
     if (!poll.request.heartbeat) poll.exchange.head(200, {});
-    poll.exchange.finish(JSON.stringify({ cursor: cursor(this.position), answers }));
+    poll.exchange.finish(print({ cursor: cursor(this.position), answers }));
   }
 
   unpark(poll) {
@@ -160,8 +195,16 @@ export function cursor(position) {
   return `c${position}`;
 }
 
+/** A column that is not there counts as matching: better told once too often. */
 function matches(row, where) {
-  return Object.entries(where).every(([column, value]) => String(row[column]) === String(value));
+  return Object.entries(where).every(([column, value]) => !(column in row) || String(row[column]) === String(value));
+}
+
+/** As PostgreSQL prints: a bigint is a number of all its digits. */
+function print(value) {
+  const mark = 'bigint:';
+  const text = JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? mark + part : part));
+  return text.replaceAll(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1');
 }
 
 /** One request on its connection. Nothing overtakes anything on it. */
