@@ -96,8 +96,7 @@ async fn listen(config: Config, database: Database, subscribed: Vec<Subscribed>,
     // What cannot be subscribed to is told before anything is said to be followed.
     poll(&follow, &subscribed, &cursor).await?;
     let names: Vec<&str> = subscribed.iter().map(|one| one.table.as_str()).collect();
-    let place = &config.database;
-    tracing::info!("following {} in {place}; Ctrl-C ends it", names.join(", "));
+    tracing::info!("following {} in {}; Ctrl-C ends it", names.join(", "), config.database);
     let outcome = loop {
         // Whatever is dropped here is asked for again with the same cursor, or by whoever goes on from it.
         let step = tokio::select! {

@@ -53,9 +53,6 @@ pub struct Wanted {
     pub keep: Option<Duration>,
 }
 
-/// The oldest version of PostgreSQL that has all that the cursor is made of.
-const OLDEST_SERVER: i32 = 130_000;
-
 impl Finding {
     pub fn new(what: impl Into<String>, mend: Mend) -> Finding {
         Finding { what: what.into(), mend, hint: false }
@@ -85,23 +82,14 @@ impl Mend {
 }
 
 /// Looks at everything; returns the findings, and how many tables are watched.
-pub fn look(address: &Address, wanted: &Wanted) -> Result<(Vec<Finding>, i64)> {
-    let mut client = match connect(address) {
+pub fn look(config: &Address, wanted: &Wanted) -> Result<(Vec<Finding>, i64)> {
+    let mut client = match connect(config) {
         Ok(client) => client,
         Err(error) => return Ok((vec![unreachable(&error)], 0)),
     };
-    // First, and alone: by such a connection nothing else can be asked, for a statement may find another session.
-    if let Some(deaf) = server::deaf(&mut client, address)? {
-        return Ok((vec![deaf], 0));
-    }
     let mut findings = Vec::new();
-    findings.extend(too_old(client.query_one("show server_version_num", &[])?.get::<_, String>(0).parse().unwrap_or(0)));
-    if !findings.is_empty() {
-        return Ok((findings, 0));
-    }
-    if client.query_one("select pg_is_in_recovery()", &[])?.get(0) {
-        let what = "the database is a standby: it can be read, but neither LISTEN nor the log's epoch work on it";
-        return Ok((vec![Finding::new(what, Mend::hand("name the primary in DATABASE_URL"))], 0));
+    if let Some(unfit) = server::unfit(&mut client, config)? {
+        return Ok((vec![unfit], 0));
     }
     findings.extend(server::look(&mut client, wanted)?);
     let (of_schema, usable) = schema(&state_of(&mut client)?);
@@ -130,13 +118,6 @@ fn unreachable(error: &Error) -> Finding {
     Finding::new(error.to_string(), Mend::hand(mend))
 }
 
-fn too_old(server: i32) -> Option<Finding> {
-    (server < OLDEST_SERVER).then(|| {
-        let what = format!("the server is PostgreSQL {}, and rowcast needs 13 or later", server / 10_000);
-        Finding::new(what, Mend::hand("upgrade PostgreSQL"))
-    })
-}
-
 /// What is wrong with the schema, and whether the rest can be looked at.
 fn schema(state: &State) -> (Option<Finding>, bool) {
     let install = || Mend::rowcast(&["install"]);
@@ -159,16 +140,5 @@ fn schema(state: &State) -> (Option<Finding>, bool) {
             let what = format!("the database has a schema rowcast of somebody else's, which holds {what}");
             (Some(Finding::new(what, Mend::hand("rename or drop that schema, then run rowcast install"))), false)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_before_13_is_too_old() {
-        assert!(too_old(120_017).is_some_and(|finding| finding.what.contains("PostgreSQL 12") && !finding.hint));
-        assert!(too_old(130_000).is_none());
     }
 }

@@ -85,9 +85,8 @@ fn of_one(row: &Row, writable: bool, known: &[String]) -> Vec<Finding> {
 
 fn missing(name: &str, known: &[String]) -> Finding {
     // A table of the same name in another schema is as near as can be.
-    let same_table = |other: &&str| name.rsplit('.').next() == other.rsplit('.').next();
-    let known = || known.iter().map(String::as_str);
-    let near = known().find(same_table).or_else(|| nearest(name, known()));
+    let same_table = |other: &&String| name.rsplit('.').next() == other.rsplit('.').next();
+    let near = known.iter().find(same_table).map(String::as_str).or_else(|| nearest(name, known.iter().map(String::as_str)));
     let mend = match near {
         Some(near) => format!("in rowcast.toml, under [expose], write \"{near}\" instead of \"{name}\""),
         None => format!("create the table, or take \"{name}\" out of [expose] in rowcast.toml"),

@@ -2,19 +2,45 @@
 
 use std::time::Duration;
 
-use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator;
+use postgres::{Client, SimpleQueryMessage};
 
+use super::super::install::connect;
 use super::{Finding, Mend, Wanted};
 use crate::config::Address;
-use crate::db::install::connect;
 use crate::error::Result;
 
 /// How long a notification may take.
 const ECHO: Duration = Duration::from_secs(2);
 
+/// The oldest version of PostgreSQL that has all that the cursor is made of.
+const OLDEST_SERVER: i32 = 130_000;
+
 /// Pruning is done now and then: a log this much longer than the retention is not pruned at all.
 const SLACK: Duration = Duration::from_secs(120);
+
+/// Why nothing else can be looked at: the version, a standby, a pooler. Asked without prepared statements, which a pooler
+/// may lose.
+pub fn unfit(client: &mut Client, config: &Address) -> Result<Option<Finding>> {
+    let messages = client.simple_query("select current_setting('server_version_num'), pg_is_in_recovery()")?;
+    let rows = messages.iter().filter_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });
+    let (version, standby) = rows.map(|row| (row.get(0).unwrap_or_default(), row.get(1) == Some("t"))).next().unwrap_or_default();
+    if let Some(finding) = too_old(version.parse().unwrap_or(0)) {
+        return Ok(Some(finding));
+    }
+    if standby {
+        let what = "the database is a standby: it can be read, but neither LISTEN nor the log's epoch work on it";
+        return Ok(Some(Finding::new(what, Mend::hand("name the primary in DATABASE_URL"))));
+    }
+    deaf(client, config)
+}
+
+fn too_old(server: i32) -> Option<Finding> {
+    (server < OLDEST_SERVER).then(|| {
+        let what = format!("the server is PostgreSQL {}, and rowcast needs 13 or later", server / 10_000);
+        Finding::new(what, Mend::hand("upgrade PostgreSQL"))
+    })
+}
 
 pub fn look(client: &mut Client, wanted: &Wanted) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
@@ -44,19 +70,18 @@ fn superuser(client: &mut Client, wanted: &Wanted) -> Result<Option<Finding>> {
 }
 
 /// LISTEN has to deliver: it does not behind a pooler that hands out another session for each transaction. Another
-/// connection notifies, for what a session notifies itself of comes with the answer to NOTIFY, pooler or not.
-pub fn deaf(client: &mut Client, address: &Address) -> Result<Option<Finding>> {
-    if client.batch_execute("listen rowcast_check").is_err() {
-        // A standby, which is a finding of its own.
-        return Ok(None);
-    }
-    connect(address)?.batch_execute("notify rowcast_check")?;
+/// connection notifies, because a pooler may answer one client by one session for a while.
+fn deaf(client: &mut Client, config: &Address) -> Result<Option<Finding>> {
+    client.batch_execute("listen rowcast_check")?;
+    connect(config)?.batch_execute("notify rowcast_check")?;
     let heard = client.notifications().timeout_iter(ECHO).next()?.is_some();
     client.batch_execute("unlisten rowcast_check")?;
     Ok((!heard).then(|| {
         Finding::new(
-            "LISTEN does not deliver on this connection, as behind a pooler in transaction mode (pgbouncer): the tailer needs one that does",
-            Mend::hand("set tail_database_url to an address that leads straight to PostgreSQL, or let pgbouncer pool sessions"),
+            "LISTEN does not deliver on this connection: changes would arrive with the slow timer only. Is it behind pgbouncer?",
+            Mend::hand(
+                "name an address that leads to PostgreSQL itself as tail_database_url, or let pgbouncer pool sessions, not transactions",
+            ),
         )
     }))
 }
@@ -101,4 +126,15 @@ pub fn retention(client: &mut Client, wanted: &Wanted) -> Result<Option<Finding>
             Mend::rowcast(&["serve"]),
         )
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_before_13_is_too_old() {
+        assert!(too_old(120_017).is_some_and(|finding| finding.what.contains("PostgreSQL 12") && !finding.hint));
+        assert!(too_old(130_000).is_none());
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{psql, schema, stderr, stdout};
-use crate::support::{Database, database, empty_example, launch, output, run, server, wait_for};
+use crate::support::{Database, database, empty_example, launch, output, program, run, server, wait_for};
 
 /// A database with the schema as version 0.1.0 made it, and a table that it watches.
 fn older() -> Database {
@@ -94,6 +94,15 @@ fn a_dry_run_prints_the_sql_itself_and_says_what_is_there() {
     let nowhere = output(&["install", "--dry-run", "--database-url", "postgresql://app@/x?host=/nowhere"]);
     assert!(nowhere.status.success() && stderr(&nowhere).contains("not known"), "{}", stderr(&nowhere));
     assert_eq!(stdout(&nowhere), stdout(&dry));
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_error() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let database = database();
+    let dry = program().args(["install", "--dry-run", "--database-url", &database.url()]).stdout(writer).output().unwrap();
+    assert!(dry.status.success() && !stderr(&dry).contains("ERROR"), "{}", stderr(&dry));
 }
 
 #[test]

@@ -1,89 +1,16 @@
 //! Listening in the terminal and in a pipe: what is printed, and how it ends.
 
+mod listener;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::keeper::{Keeper, keeper};
-use crate::support::{Database, Server, TESTTYPE, database, empty_example, launch, program, run, wait_for};
-
-/// How long a line may take.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A listener whose output is a pipe, or a terminal of its own.
-struct Listener {
-    child: Child,
-    lines: Receiver<String>,
-    log: tempfile::NamedTempFile,
-    keeper: Keeper,
-}
-
-/// Starts one and waits until it follows.
-fn listen(db: &Database, arguments: &[&str]) -> Listener {
-    let mut command = program();
-    command.args(["listen", "--database-url", &db.url()]).args(arguments);
-    start(command).following()
-}
-
-fn start(mut command: Command) -> Listener {
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let stderr = log.reopen().unwrap();
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr).current_dir("/").spawn().unwrap();
-    let keeper = keeper("kill -KILL \"$1\"", &[&child.id().to_string()]);
-    let (sender, lines) = channel();
-    let stdout = BufReader::new(child.stdout.take().unwrap());
-    std::thread::spawn(move || stdout.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
-    Listener { child, lines, log, keeper }
-}
-
-impl Listener {
-    fn following(self) -> Listener {
-        wait_for("the listener follows", || self.log().contains("following").then_some(()));
-        self
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.log.path()).unwrap()
-    }
-
-    #[track_caller]
-    fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("no line ({error}); the log:\n{}", self.log()))
-    }
-
-    #[track_caller]
-    fn json(&self) -> Value {
-        let line = self.line();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
-    }
-
-    fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap().success());
-    }
-
-    fn wait(&mut self) -> ExitStatus {
-        wait_for("the listener ends", || self.child.try_wait().unwrap())
-    }
-
-    /// The cursor that was told at the end.
-    fn last_cursor(&self) -> String {
-        self.log().rsplit("--since ").next().unwrap().trim().to_owned()
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            _ = self.child.kill();
-            _ = self.child.wait();
-        }
-        self.keeper.dismiss();
-    }
-}
+use crate::support::keeper::keeper;
+use crate::support::{Server, TESTTYPE, database, empty_example, launch, program, run, wait_for};
+use listener::{Listener, listen, start};
 
 /// Nothing is exposed, and no server runs.
 #[test]
@@ -268,6 +195,32 @@ fn a_lost_database_is_told_and_nothing_is_missed() {
     db.psql("insert into testtype (name) values ('a')");
     assert_eq!(listener.json()["new"]["name"], "a");
     wait_for("the log tells of it", || listener.log().contains("lost the database").then_some(()));
+}
+
+/// A filter whose value is another one each day is looked up for each poll: here while no new session can be had.
+#[test]
+fn a_pool_without_a_database_is_waited_for() {
+    let db = database();
+    db.psql("create table day (id int primary key, day date default current_date); select rowcast.watch('day')");
+    let guest = format!("guest_{}", db.name);
+    db.psql_as_superuser(&format!("create role {guest} login in role app"));
+    let mut command = program();
+    command.args(["listen", "day", "--where", "day=today", "--database-url", &db.url().replacen("app@", &format!("{guest}@"), 1)]);
+    let listener = start(command).following();
+    let tailer = "select pid from pg_locks where locktype = 'advisory' and classid = 1919907683 and mode = 'ExclusiveLock'
+        and database = (select oid from pg_database where datname = current_database())";
+    let pid = wait_for("the tailer sleeps", || Some(db.psql(tailer)).filter(|pid| !pid.is_empty()));
+    db.psql_as_superuser(&format!(
+        "alter role {guest} nologin; select pg_terminate_backend(pid) from pg_stat_activity where usename = '{guest}' and pid <> {pid}"
+    ));
+    db.psql("insert into day values (1)");
+    assert_eq!(listener.json()["key"][0], 1);
+    wait_for("it tries again", || listener.log().contains("trying again").then_some(()));
+    db.psql_as_superuser(&format!("alter role {guest} login"));
+    db.psql("insert into day values (2)");
+    assert_eq!(listener.json()["key"][0], 2);
+    drop(listener);
+    db.psql_as_superuser(&format!("drop owned by {guest}; drop role {guest}"));
 }
 
 /// Beside it a server on another database, whose pruner has been at work twice in the same time.

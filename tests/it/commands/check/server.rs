@@ -1,10 +1,7 @@
 //! The database's server, the connection to it, and the log.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
-
 use super::Checked;
+use crate::support::pgbouncer::PgBouncer;
 use crate::support::{Cluster, Stop, TESTTYPE, launch, wait_for};
 
 #[test]
@@ -55,46 +52,16 @@ fn a_log_that_nobody_prunes_is_found_and_a_server_prunes_it() {
     wait_for("the server has pruned", || checked.wrong().is_empty().then_some(()));
 }
 
-/// A connection on which notifications never arrive, as behind a pool that hands out another one for each transaction.
 #[test]
-fn a_connection_that_does_not_hear_bells_is_told() {
+fn a_pooler_that_swallows_bells_is_told_and_another_way_past_it_is_well() {
     let mut checked = Checked::new(TESTTYPE);
-    let socket = checked.db.cluster.directory().join(".s.PGSQL.5432");
-    for deaf in [false, true] {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let socket = socket.clone();
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let server = UnixStream::connect(&socket).unwrap();
-                let (mut to_server, mut from_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                std::thread::spawn(move || {
-                    _ = std::io::copy(&mut from_client, &mut to_server);
-                    _ = to_server.shutdown(Shutdown::Both);
-                });
-                std::thread::spawn(move || hand_on(server, client, deaf));
-            }
-        });
-        checked.url = format!("postgresql://app@127.0.0.1:{port}/{}?sslmode=disable", checked.db.name);
-        if deaf {
-            assert!(checked.only("LISTEN does not deliver").mend.contains("pgbouncer"));
-        } else {
-            checked.is_well();
-        }
-    }
-}
-
-/// Hands on the server's messages (a letter, a length, the rest), without NotificationResponse if the client is deaf.
-fn hand_on(mut server: UnixStream, mut client: TcpStream, deaf: bool) -> Option<()> {
-    loop {
-        let mut head = [0; 5];
-        server.read_exact(&mut head).ok()?;
-        let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
-        let mut body = vec![0; length - 4];
-        server.read_exact(&mut body).ok()?;
-        if !(deaf && head[0] == b'A') {
-            client.write_all(&head).ok()?;
-            client.write_all(&body).ok()?;
-        }
-    }
+    let direct = checked.url.clone();
+    let (by_session, by_transaction) = (PgBouncer::start(&checked.db, "session"), PgBouncer::start(&checked.db, "transaction"));
+    checked.url = by_session.url(&checked.db);
+    checked.is_well();
+    checked.url = by_transaction.url(&checked.db);
+    let mend = checked.only("LISTEN does not deliver").mend;
+    assert!(mend.contains("tail_database_url"), "{mend}");
+    checked.configure(&format!("tail_database_url = \"{direct}\"\n{TESTTYPE}"));
+    checked.is_well();
 }
