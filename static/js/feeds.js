@@ -198,11 +198,17 @@ function prepare(step) {
   return state;
 }
 
-/** All take in, then all tell. Resets come last: they make the tab say where its feeds stand. @param {Step[]} steps */
+/**
+ * All take in, then all tell. Resets come last: they make the tab say where its feeds stand, and look
+ * into the log, which may lead a feed on that has not told yet.
+ * @param {Step[]} steps
+ */
 function finish(steps) {
-  const byReset = [...steps].sort((a, b) => Number(a.answer?.reset ?? false) - Number(b.answer?.reset ?? false));
-  const news = byReset.filter(({ feed, from, to, answer }) => feed.at === from && feed.advance(to, answer));
+  const go = (/** @type {Step} */ { feed, from, to, answer }) => feed.at === from && feed.advance(to, answer);
+  const resets = steps.filter(({ answer }) => answer?.reset);
+  const news = steps.filter((step) => !step.answer?.reset && go(step));
   for (const { feed } of news) feed.tell();
+  for (const step of resets) go(step);
 }
 
 /** Whether there is a gap between where the feed stands and where the batch starts. @param {Batch} batch @param {Feed} feed */

@@ -36,6 +36,31 @@ test('answer_is_taken_in_whole_before_anybody_hears', async () => {
   assert.deepEqual(seen, [['c3', 'c3'], ['c3', 'c3']]);
 });
 
+test('what_was_taken_in_is_told_before_a_reset_leads_on', () => {
+  const reset = [{ id: 'a', reset: true }];
+  const later = batch({ a: 'c2' }, 'c3', reset);
+  const feeds = new Feeds({}, '/', { log: () => [later], onMoved() {} });
+  const told = [];
+  // A reset makes the tab look into the log, and there is one for the other table, too.
+  const feed = (id) => ({
+    id,
+    at: 'c1',
+    awaiting: null,
+    prepare: () => 'ready',
+    advance(to, answer) {
+      this.at = answer.reset ? null : to;
+      if (answer.reset) feeds.catchUp();
+      return !answer.reset;
+    },
+    tell() {
+      told.push([id, this.at]);
+    },
+  });
+  for (const id of ['a', 'b']) feeds.add(feed(id));
+  feeds.take(batch({ a: 'c1', b: 'c1' }, 'c2', [{ id: 'a', changes: [{}] }, { id: 'b', reset: true }]));
+  assert.deepEqual(told, [['a', 'c2']]);
+});
+
 test('row_that_leaves_the_filter_is_gone', async () => {
   const { server, world, live } = await lonePage({ where: { v: 1 } });
   assert.deepEqual(live.rows.map(({ id }) => id), [1]);
