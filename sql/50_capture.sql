@@ -126,7 +126,7 @@ begin
 end
 $$;
 
--- The images of an update of a large row, without the columns that are large (2 kB as stored) and that it did not change:
+-- The images of an update of a large row, without the columns that are large (above 2 kB) and that it did not change:
 -- a counter beside a long text would otherwise log the text twice for each count. `target` is the watched table, whose key
 -- counts, `part` the table that holds the row, whose columns these are. A row that changes its key, or has none, keeps
 -- all: whoever gets it could not look up what is missing.

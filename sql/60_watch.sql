@@ -155,9 +155,11 @@ begin
     raise exception 'rowcast does not watch %', target using errcode = 'undefined_object';
   end if;
   perform rowcast.drop_triggers(target);
-  if w.mtime_added then
-    execute format('alter table %s drop column if exists mtime', target);
-  elsif w.default_added then
+  -- Where the column has become another table's by now (the table was made a partition, say), it stays.
+  if w.mtime_added and exists (
+       select from pg_attribute a where a.attrelid = target and a.attname = 'mtime' and not a.attisdropped and a.attinhcount = 0) then
+    execute format('alter table %s drop column mtime', target);
+  elsif w.default_added and not w.mtime_added then
     execute format('alter table %s alter column mtime drop default', target);
   end if;
   delete from rowcast.pruned_mtime p where p.relation = target;
