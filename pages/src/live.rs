@@ -1,10 +1,10 @@
 //! The page of one table: its rows as they are now, in every tab.
 //!
-//! `static/js/live.js` fills it. What it holds on to, besides the strip of [`crate::status`]:
+//! `static/js/live.js` fills it. What it holds on to, besides the strip of [`crate::status`], which a view has not:
 //!
 //! | hook | what it is |
 //! |---|---|
-//! | `#rows[data-table]` | the table's exposed name |
+//! | `#rows[data-table]` | the table's exposed name; with `data-followed` unless it is a view |
 //! | `#rows[data-status]` | `loading`, `live`, `stale` or `error`, as the replica says |
 //! | `#rows [data-when]` | a sentence for one of these states, or for `empty` or `cut`; hidden in the others |
 //! | `thead th[data-column]` | one column; with `data-key` if it is of the key |
@@ -56,8 +56,8 @@ pub fn live(page: &LivePage) -> Markup {
                 noscript { p.notice { "This page needs JavaScript, which is switched off." } }
             }
             main {
-                (status())
-                section #rows.panel aria-labelledby="rows-heading" tabindex="-1" data-table=(page.name) data-status="loading" {
+                @if page.followed { (status()) }
+                section #rows.panel aria-labelledby="rows-heading" tabindex="-1" data-table=(page.name) data-followed[page.followed] data-status="loading" {
                     h2 #rows-heading { "Rows" }
                     p.problem role="alert" data-error {}
                     div.states.needs-script role="status" {

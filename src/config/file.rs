@@ -58,7 +58,8 @@ pub fn read(path: &Path, command: &Command) -> Result<File> {
 fn setting(command: &Command, key: &str, value: &DeValue) -> std::result::Result<Vec<String>, String> {
     let Some(arg) = settings_of(command).find(|arg| arg.get_id() == key) else {
         let known = settings_of(command).map(|arg| arg.get_id().as_str()).chain([EXPOSE]);
-        return Err(format!("there is no setting `{key}`{}", suggestion(key, known)));
+        let exposed = value.as_str().filter(|value| ["r", "rw"].contains(value)).map(|_| "; a table is named below [expose]");
+        return Err(format!("there is no setting `{key}`{}", exposed.map_or_else(|| suggestion(key, known), str::to_owned)));
     };
     let values = match value {
         DeValue::Array(values) => values.iter().map(|value| plain(value.get_ref())).collect(),

@@ -4,7 +4,7 @@ use postgres::Client;
 
 use super::install::connect_installed;
 use crate::config::Address;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How much of a table is logged; None leaves it as it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,13 +26,14 @@ impl Watcher {
     pub fn watch(&mut self, table: &str, limits: LogLimits) -> Result<String> {
         const WATCH: &str = "select rowcast.watch(t.table, bulk_rows => $2::integer, image_bytes => $3::integer), t.table::text
             from (select cast($1::text as regclass) as table) t";
-        Ok(self.0.query_one(WATCH, &[&table, &limits.bulk_rows, &limits.image_bytes])?.get(1))
+        let row = self.0.query_one(WATCH, &[&table, &limits.bulk_rows, &limits.image_bytes]);
+        Ok(row.map_err(|error| explain(error, table))?.get(1))
     }
 
     /// Stops watching a table, and removes what watching added to it; returns its full name.
     pub fn unwatch(&mut self, table: &str) -> Result<String> {
         const UNWATCH: &str = "select rowcast.unwatch(t.table), t.table::text from (select cast($1::text as regclass) as table) t";
-        Ok(self.0.query_one(UNWATCH, &[&table])?.get(1))
+        Ok(self.0.query_one(UNWATCH, &[&table]).map_err(|error| explain(error, table))?.get(1))
     }
 
     /// The tables of a schema as SQL spells them, each with the reason why it cannot be watched, if there is one.
@@ -43,4 +44,17 @@ impl Watcher {
             where n.oid = cast($1::text as regnamespace) and c.relkind in ('r', 'p', 'f') and not c.relispartition order by c.relname";
         Ok(self.0.query(TABLES, &[&schema])?.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
+}
+
+/// What the database says of a name does not say how to write it: undefined_table, invalid_name, invalid_schema_name.
+fn explain(error: postgres::Error, table: &str) -> Error {
+    let error = Error::from(error);
+    if !["42P01", "42602", "3F000"].map(Some).contains(&error.code.as_deref()) {
+        return error;
+    }
+    let detail = format!(
+        "{table}: {}; a name that is not plain lower case is written as in SQL, quoted once more for the shell: '\"Odd Name\"', shop.'\"Order\"'",
+        error.detail
+    );
+    Error { detail, ..error }
 }

@@ -187,6 +187,10 @@ async fn keyed_values(app: &App, table: &Table, head: &Parts, incoming: Incoming
 fn check_writable(table: &Table) -> Result<()> {
     match table.access {
         Access::ReadWrite => Ok(()),
+        Access::Read if !table.is_followed() => Err(Error::forbidden(format!(
+            "{} is a view, which can only be read here: write to the tables that it reads",
+            table.exposed_name
+        ))),
         Access::Read => {
             Err(Error::forbidden(format!("{0} is exposed for reading only: expose {0} = \"rw\" to let it be written", table.exposed_name)))
         }

@@ -3,10 +3,15 @@
  */
 import { all, find, setText, setTime, tell } from './page/dom.js';
 import { arrange, fade, flash } from './page/lines.js';
+import { browserEnv } from './env.js';
+import { list } from './list.js';
 import { showStatus } from './page/status.js';
 import { connect } from './rowcast.js';
 
-/** @typedef {import('./types.js').Row} Row */
+/**
+ * @typedef {import('./types.js').Row} Row
+ * @typedef {{ rows: readonly Row[], status: string, error: import('./types.js').Problem | null }} Shown
+ */
 
 /** Rows that are drawn at most. */
 const LIMIT = 500;
@@ -16,17 +21,33 @@ const head = find(HTMLTableRowElement, 'thead tr', section);
 const tbody = find(HTMLTableSectionElement, 'tbody', section);
 const keyColumns = [...all('[data-key]', head)].map((th) => th.dataset.column ?? '');
 
-const rowcast = connect({ endpoint: '/' });
-const live = rowcast.live(section.dataset.table ?? '');
-
 /** @type {Map<string, { tr: HTMLTableRowElement, text: string }>} */
 let lines = new Map();
 let drawnBefore = false;
 
-live.addEventListener('change', drawRows);
-live.addEventListener('status', drawStatus);
-showStatus(rowcast);
-drawStatus();
+/** @type {Shown} */
+let live = { rows: [], status: 'loading', error: null };
+if ('followed' in section.dataset) follow(section.dataset.table ?? '');
+else readOnce(section.dataset.table ?? '');
+
+/** @param {string} table */
+function follow(table) {
+  const rowcast = connect({ endpoint: '/' });
+  const replica = rowcast.live(table);
+  live = replica;
+  replica.addEventListener('change', drawRows);
+  replica.addEventListener('status', drawStatus);
+  showStatus(rowcast);
+  drawStatus();
+}
+
+/** A view, whose changes nobody captures. @param {string} table */
+async function readOnce(table) {
+  const listed = await list(browserEnv(), '/', table);
+  if (listed.kind === 'rows') live = { rows: listed.rows, status: 'live', error: null };
+  else if (listed.kind === 'problem') live = { rows: [], status: 'error', error: listed.problem };
+  drawRows();
+}
 
 function drawStatus() {
   section.dataset.status = live.status;

@@ -116,7 +116,11 @@ fn news(mtime: &str) -> String {
 
 /// A row's mtime in milliseconds with three decimals, as the database says it.
 fn mtime_of(db: &Database, id: i32) -> String {
-    db.psql(&format!("select to_char(extract(epoch from mtime) * 1000, 'FM9999999999990.000') from testtype where id = {id}"))
+    // Whole microseconds: before PostgreSQL 14 extract() is a float.
+    db.psql(&format!(
+        "select to_char((extract(epoch from date_trunc('second', mtime))::bigint * 1000000 + extract(microseconds from mtime)::bigint % 1000000) / 1000.0, \
+         'FM9999999999990.000') from testtype where id = {id}"
+    ))
 }
 
 /// Adds a row by psql; its mtime.

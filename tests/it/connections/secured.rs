@@ -55,7 +55,7 @@ impl Secured {
         let database = cluster.database();
         database.psql_as_superuser(
             "create role tlsonly login in role app; create role plainonly login in role app; create role certified login in role app;
-             create role scram login in role app password 'open:sesame'",
+             set password_encryption = 'scram-sha-256'; create role scram login in role app password 'open:sesame'",
         );
         let secured = Secured { database, address, folder };
         secured.write("right.crt", &authority.certificate);
