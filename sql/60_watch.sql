@@ -257,8 +257,9 @@ begin
 end
 $$;
 
--- What a table looks like, in two hashes: of its columns and its key; and of where its rows and those of its partitions lie on
--- disk, which TRUNCATE and every rewrite (ALTER TYPE … USING, say) change, and coming and going partitions.
+-- What a table looks like, in two hashes: of its columns, its key and our triggers, which somebody may disable and enable
+-- again; and of where its rows and those of its partitions lie on disk, which TRUNCATE and every rewrite (ALTER TYPE …
+-- USING, say) change, and coming and going partitions.
 create or replace function rowcast.shape(target regclass) returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -266,7 +267,11 @@ as $$
   select md5(concat_ws(' ',
       (select i.indkey from pg_index i where i.indrelid = target and i.indisprimary and i.indimmediate),
       (select string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod, a.attgenerated), ', ' order by a.attnum)
-       from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped)))
+       from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped),
+      -- The transaction that wrote the trigger's row last tells what came and went between two looks.
+      (select string_agg(concat_ws(' ', t.oid, t.xmin, t.tgenabled), ', ' order by t.oid) from pg_trigger t
+       where t.tgfoid = 'rowcast.capture()'::regprocedure
+         and (t.tgrelid = target or t.tgrelid in (select p.relid from pg_partition_tree(target) p)))))
     || ' ' || md5(
       (select string_agg(concat_ws(' ', c.oid, c.relfilenode), ', ' order by c.oid) from pg_class c
        where c.oid = target or c.oid in (select t.relid from pg_partition_tree(target) t)))
