@@ -6,9 +6,10 @@
 //!
 //! The tailer knows nothing of HTTP; it feeds the hub through [`Hub`]'s narrow door.
 
-mod bell;
+pub mod bell;
 pub mod prune;
-mod session;
+pub mod session;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,9 +127,7 @@ impl Tailer {
         *pause = BACKOFF.0;
         loop {
             let catalog_due = tokio::time::Instant::now() + CATALOG_EVERY;
-            while tokio::time::Instant::now() < catalog_due {
-                bell::turn(self, &session, cursor, catalog_due).await?;
-            }
+            turn::turn(self, &session, cursor, catalog_due).await?;
             session.note_shapes().await?;
             self.read_catalog(&session, Some(cursor)).await?;
         }
