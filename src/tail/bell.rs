@@ -12,7 +12,8 @@
 //! | `Stand` | a bell, a read wanted, or a while | `Discard(Standing)` |
 //! | `Read(Standing)` | changes; none | `Discard(Awake)`; `TakeBed` |
 //! | `Read(InBed)` | changes; none | `LeaveBed`; `Sleep` |
-//! | `Sleep` | a bell or a read wanted; the slow timer | `Discard(InBed)`; `LeaveBed` |
+//! | `Sleep` | a bell; a read wanted; the slow timer | `Discard(Rung)`; `Discard(InBed)`; `LeaveBed` |
+//! | `Read(Rung)` | changes or none | `LeaveBed` |
 //! | `LeaveBed` | done | `Discard(Awake)` |
 //!
 //! Invariants, of which `model` shows that no order of events breaks them:
@@ -59,9 +60,11 @@ pub enum At {
     Awake { idle: u32 },
     /// Without a bed.
     Standing,
-    /// Once more after the bed was taken, because a writer may have committed in silence before; and again at a bell, before
-    /// the bed is left, which spares what the bell was rung for a round trip.
+    /// Once more after the bed was taken, because a writer may have committed in silence before; and whenever a poll needs it.
     InBed(Bed),
+    /// In bed, at a bell: what it was rung for is read before the bed is left, which spares it a round trip. The bed is left
+    /// whatever there was to read, for whoever is to prepare a transaction rings to have the beds empty.
+    Rung(Bed),
 }
 
 impl Step {
@@ -71,7 +74,8 @@ impl Step {
     /// The bed that the tailer holds while this is its next step.
     pub fn bed(self) -> Option<Bed> {
         match self {
-            Step::Discard(At::InBed(bed)) | Step::Read(At::InBed(bed)) | Step::Sleep(bed) | Step::LeaveBed(bed) => Some(bed),
+            Step::Discard(At::InBed(bed) | At::Rung(bed)) | Step::Read(At::InBed(bed) | At::Rung(bed)) => Some(bed),
+            Step::Sleep(bed) | Step::LeaveBed(bed) => Some(bed),
             _ => None,
         }
     }
@@ -91,7 +95,7 @@ impl Step {
             (At::Awake { idle }, false) => Step::Pause { idle: idle + 1 },
             (At::Standing, true) => Step::START,
             (At::Standing, false) => Step::TakeBed,
-            (At::InBed(bed), true) => Step::LeaveBed(bed),
+            (At::InBed(bed), true) | (At::Rung(bed), _) => Step::LeaveBed(bed),
             (At::InBed(bed), false) => Step::Sleep(bed),
         }
     }
@@ -111,8 +115,12 @@ impl Step {
         Step::Discard(At::Standing)
     }
 
-    /// A bell, or somebody who needs a read. Without a change the sleep goes on.
-    pub fn after_waking(bed: Bed) -> Step {
+    pub fn after_bell(bed: Bed) -> Step {
+        Step::Discard(At::Rung(bed))
+    }
+
+    /// A poll needs a read. Without a change the sleep goes on.
+    pub fn after_want(bed: Bed) -> Step {
         Step::Discard(At::InBed(bed))
     }
 

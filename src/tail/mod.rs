@@ -100,7 +100,7 @@ impl Tailer {
         first: &mut Option<oneshot::Sender<Result<()>>>,
         pause: &mut Duration,
     ) -> Result<std::convert::Infallible> {
-        let session = Session::connect(&self.config, first.is_some()).await?;
+        let session = Session::connect(&self.config.tail_database, self.config.allow_superuser, first.is_some()).await?;
         session.note_shapes().await?;
         let kept = match cursor {
             Some(cursor) if cursor.epoch == session.epoch() => !session.is_far_behind(cursor, self.limits()).await?,

@@ -55,8 +55,8 @@ async fn take_steps(step: &mut Step, tailer: &Tailer, session: &Session, cursor:
                 Step::after_standing()
             }
             Step::Sleep(bed) => tokio::select! {
-                () = session.bell() => Step::after_waking(bed),
-                () = tailer.hub.read_wanted() => Step::after_waking(bed),
+                () = session.bell() => Step::after_bell(bed),
+                () = tailer.hub.read_wanted() => Step::after_want(bed),
                 () = tokio::time::sleep_until(waking) => Step::after_oversleeping(bed),
             },
             Step::LeaveBed(bed) => {

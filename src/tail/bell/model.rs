@@ -36,6 +36,8 @@ pub enum Fault {
     RememberedTry,
     RingAtTheFirstBedOnly,
     LocksReleasedBeforeVisible,
+    /// Loses nothing, but a bell without a change leaves the bed taken: whoever is to prepare a transaction rings for ever.
+    SleepOnAfterABell,
     /// No fault: rows and shares both belong to the transaction until it is visible, whichever came first.
     TriesBeforeTheAppend,
 }
@@ -103,6 +105,9 @@ fn no_order_of_events_leaves_a_change_unread_while_all_sleep() {
 fn a_transaction_that_prepares_quietly_never_rings_and_is_never_lost() {
     holds(Setup { crashes: 1, hangs: 1, rollbacks: true, ..setup(2, 2, &[PREPARED]) });
     holds(setup(2, 2, &[PREPARED, ONE]));
+    let model = Model::new(Setup { fault: Fault::SleepOnAfterABell, ..setup(1, 1, &[PREPARED]) });
+    let wrong = explore(&model, all_is_well).wrong.expect("a sleeper that does not leave its bed keeps a writer from preparing");
+    assert!(wrong.contains("never comes to rest"), "{wrong}");
     let model = Model::new(setup(1, 1, &[&[Write, Prepare]]));
     let wrong = explore(&model, all_is_well).wrong.expect("a writer that does not ask meets a sleeper");
     assert!(wrong.contains("has rung"), "{wrong}");
@@ -116,7 +121,7 @@ fn outcomes(step: Step) -> Vec<Step> {
         Step::Pause { idle } => vec![Step::after_pause(idle)],
         Step::TakeBed => [None, Some(1)].map(Step::after_trying).into(),
         Step::Stand => vec![Step::after_standing()],
-        Step::Sleep(bed) => vec![Step::after_waking(bed), Step::after_oversleeping(bed)],
+        Step::Sleep(bed) => vec![Step::after_bell(bed), Step::after_want(bed), Step::after_oversleeping(bed)],
         Step::LeaveBed(_) => vec![Step::after_leaving()],
     }
 }

@@ -20,10 +20,10 @@ pub fn explore(model: &Model, check: impl Fn(&Model, &World) -> Result<(), Strin
     let mut worlds = vec![World::default()];
     let mut numbers: HashMap<World, usize, BuildHasherDefault<Folded>> = HashMap::default();
     numbers.insert(World::default(), 0);
-    // How each was reached first; and between worlds whose writers are at rest, how certain moves lead backwards.
+    // How each was reached first; and where certain moves come from, for the worlds that they must bring to rest.
     let mut origins: Vec<Option<(usize, Move)>> = vec![None];
     let mut backwards: Vec<Vec<usize>> = vec![Vec::new()];
-    let mut restful = Vec::new();
+    let mut to_settle = Vec::new();
     let (mut at, mut moves, mut out) = (0, 0, Vec::new());
     while at < worlds.len() {
         let world = worlds[at];
@@ -33,9 +33,11 @@ pub fn explore(model: &Model, check: impl Fn(&Model, &World) -> Result<(), Strin
         if let Err(wrong) = checked {
             return Found { worlds: worlds.len(), moves, wrong: Some(format!("{wrong}\n{}", path(model, &worlds, &origins, at))) };
         }
-        let at_rest = model.at_rest(&world);
-        if at_rest {
-            restful.push(at);
+        // A server that hangs in bed for good, and one that is not found dead, may keep a writer from preparing quietly, and
+        // only that one.
+        let settles = model.at_rest(&world) || world.ghosts == 0 && !world.servers.iter().any(|server| server.hangs);
+        if settles {
+            to_settle.push(at);
         }
         moves += out.len();
         for (made, next) in out.drain(..) {
@@ -46,13 +48,13 @@ pub fn explore(model: &Model, check: impl Fn(&Model, &World) -> Result<(), Strin
                 backwards.push(Vec::new());
                 worlds.len() - 1
             });
-            if at_rest && made.is_certain() {
+            if settles && made.is_certain() {
                 backwards[number].push(at);
             }
         }
         at += 1;
     }
-    let wrong = never_settles(model, &worlds, &backwards, &restful)
+    let wrong = never_settles(model, &worlds, &backwards, &to_settle)
         .map(|at| format!("it never comes to rest\n{}", path(model, &worlds, &origins, at)));
     Found { worlds: worlds.len(), moves, wrong }
 }
@@ -90,10 +92,13 @@ fn nobody_waits(model: &Model, world: &World, out: &[(Move, World)]) -> Result<(
     Ok(())
 }
 
-/// A world with its writers at rest from which the certain moves do not lead to where everybody who does not hang has read
-/// everything and sleeps, or stands because all beds are taken.
-fn never_settles(model: &Model, worlds: &[World], backwards: &[Vec<usize>], restful: &[usize]) -> Option<usize> {
+/// A world from which the certain moves do not lead to where the writers are at rest, and everybody who does not hang has
+/// read everything and sleeps, or stands because all beds are taken.
+fn never_settles(model: &Model, worlds: &[World], backwards: &[Vec<usize>], to_settle: &[usize]) -> Option<usize> {
     let settled = |world: &World| {
+        if !model.at_rest(world) {
+            return false;
+        }
         let all_taken = Model::locked(world).count_ones() == u32::from(model.setup.beds);
         world.servers[..model.setup.servers].iter().filter(|server| !server.hangs).all(|server| {
             let stands = all_taken && matches!(server.step, Some(Step::TakeBed));
@@ -101,13 +106,13 @@ fn never_settles(model: &Model, worlds: &[World], backwards: &[Vec<usize>], rest
         })
     };
     let mut settles = vec![false; worlds.len()];
-    let mut stack: Vec<usize> = restful.iter().copied().filter(|&at| settled(&worlds[at])).collect();
+    let mut stack: Vec<usize> = to_settle.iter().copied().filter(|&at| settled(&worlds[at])).collect();
     while let Some(at) = stack.pop() {
         if !std::mem::replace(&mut settles[at], true) {
             stack.extend(&backwards[at]);
         }
     }
-    restful.iter().copied().find(|&at| !settles[at])
+    to_settle.iter().copied().find(|&at| !settles[at])
 }
 
 /// The moves from the beginning to a world, one a line, and that world.

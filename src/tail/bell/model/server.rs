@@ -82,9 +82,14 @@ impl Model {
             Some(Step::Sleep(_)) if !server.listens => to(Move::Listen(number), &|_, server| server.listens = true),
             Some(Step::Sleep(bed)) => {
                 if server.rung {
-                    to(Move::Wake(number), &|_, server| server.step = Some(Step::after_waking(bed)));
+                    to(Move::Wake(number), &|_, server| {
+                        server.step = Some(match fault {
+                            Fault::SleepOnAfterABell => Step::after_want(bed),
+                            _ => Step::after_bell(bed),
+                        })
+                    });
                 } else if self.setup.wanted {
-                    to(Move::Wanted(number), &|_, server| server.step = Some(Step::after_waking(bed)));
+                    to(Move::Wanted(number), &|_, server| server.step = Some(Step::after_want(bed)));
                 }
             }
             Some(step @ Step::LeaveBed(_)) => to(Move::Take(number, step), &|_, server| {
