@@ -6,9 +6,10 @@
 //!
 //! The tailer knows nothing of HTTP; it feeds the hub through [`Hub`]'s narrow door.
 
-mod bell;
+pub mod bell;
 pub mod prune;
-mod session;
+pub mod session;
+mod turn;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,7 +100,7 @@ impl Tailer {
         first: &mut Option<oneshot::Sender<Result<()>>>,
         pause: &mut Duration,
     ) -> Result<std::convert::Infallible> {
-        let session = Session::connect(&self.config, first.is_some()).await?;
+        let session = Session::connect(&self.config.tail_database, self.config.allow_superuser, first.is_some()).await?;
         session.note_shapes().await?;
         let renewed = match cursor.as_ref().and_then(|cursor| session.renewed(cursor)) {
             Some(renewed) if !session.is_far_behind(&renewed, self.limits()).await? => Some(Arc::new(renewed)),
@@ -133,9 +134,7 @@ impl Tailer {
         *pause = BACKOFF.0;
         loop {
             let catalog_due = tokio::time::Instant::now() + CATALOG_EVERY;
-            while tokio::time::Instant::now() < catalog_due {
-                bell::turn(self, &session, cursor, catalog_due).await?;
-            }
+            turn::turn(self, &session, cursor, catalog_due).await?;
             session.note_shapes().await?;
             self.read_catalog(&session, Some(cursor)).await?;
         }

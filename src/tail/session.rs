@@ -14,10 +14,11 @@ use tokio::sync::Notify;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Statement};
 
+use super::bell::Bed;
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::catalog::Catalog;
 use crate::change::Batch;
-use crate::config::{Access, Config};
+use crate::config::{Access, Address};
 use crate::cursor::{Cursor, Snapshot};
 use crate::db::connect::{Messages, connect};
 use crate::db::{catalog, log};
@@ -33,8 +34,25 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'postgres'; \
     set bytea_output = 'hex'; set extra_float_digits = 1; set search_path = pg_catalog, pg_temp; \
     set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set jit = off; \
-    set max_parallel_workers_per_gather = 0; set default_transaction_isolation = 'read committed'; \
-    set statement_timeout = 0";
+    set max_parallel_workers_per_gather = 0; set default_transaction_isolation = 'read committed'";
+
+/// A time-out that the role or the database was given must not end a session that sleeps, or a long read. By the names that the server
+/// knows, for not all are of every version.
+const NO_TIMEOUTS: &str = "select set_config(s.name, '0', false) from pg_settings s \
+    where s.name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout')";
+
+/// By these PostgreSQL finds a server dead whose machine or network is gone: until then the bed that it slept in is taken, and every writer
+/// rings for nobody. The system's own bounds are hours. A server that hangs, and for which more bells are waiting than the
+/// network holds, is cut off too. Without effect on a unix socket.
+const SILENCE: &str =
+    "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3; set tcp_user_timeout = 60000";
+
+/// Evaluated bed by bed, until the first that is free.
+const TAKE_BED: &str = "select bed from generate_series(1, rowcast.beds()) as bed where pg_try_advisory_lock(1919907683, bed) limit 1";
+
+const BEDS: &str = "select rowcast.beds()";
+
+const LEAVE_BED: &str = "select pg_advisory_unlock(1919907683, $1)";
 
 /// A connected session. The connection is driven by a task that ends with it.
 pub struct Session {
@@ -43,6 +61,9 @@ pub struct Session {
     driver: tokio::task::JoinHandle<()>,
     read: Statement,
     horizon: Statement,
+    take_bed: Statement,
+    beds: Statement,
+    leave_bed: Statement,
     epoch: Epoch,
 }
 
@@ -71,21 +92,24 @@ impl Drop for Session {
 impl Session {
     /// Connects, settles the epoch, and LISTENs before it has read anything. `first` time round, it makes sure that
     /// LISTEN delivers.
-    pub async fn connect(config: &Config, first: bool) -> Result<Session> {
-        let (client, messages) = connect(&config.tail_database, QUERY_TIMEOUT).await?;
+    pub async fn connect(address: &Address, allow_superuser: bool, first: bool) -> Result<Session> {
+        let (client, messages) = connect(address, QUERY_TIMEOUT).await?;
         let bell = Arc::new(Bell::default());
         let driver = tokio::spawn(ring(messages, bell.clone()));
         if first {
             // Before any setting: what a pooler shares among its clients is not to be left with ours.
-            prove_delivery(&config.tail_database, &client, &bell).await?;
+            prove_delivery(address, &client, &bell).await?;
         }
-        bounded(client.batch_execute(SETTINGS)).await?;
-        refuse_superuser(&client, config.allow_superuser).await?;
+        bounded(client.batch_execute(&[SETTINGS, NO_TIMEOUTS, SILENCE].join("; "))).await?;
+        refuse_superuser(&client, allow_superuser).await?;
         let epoch = settle_epoch(&client).await?;
         bounded(client.batch_execute("listen rowcast")).await?;
         let read = bounded(client.prepare(log::READ)).await?;
         let horizon = bounded(client.prepare(log::HORIZON)).await?;
-        Ok(Session { client, bell, driver, read, horizon, epoch })
+        let take_bed = bounded(client.prepare(TAKE_BED)).await?;
+        let beds = bounded(client.prepare(BEDS)).await?;
+        let leave_bed = bounded(client.prepare(LEAVE_BED)).await?;
+        Ok(Session { client, bell, driver, read, horizon, take_bed, beds, leave_bed, epoch })
     }
 
     /// This cursor in the present epoch; None if it is of another history.
@@ -182,17 +206,25 @@ impl Session {
         Ok(())
     }
 
-    /// Takes a free bed. None if there is none.
-    pub async fn take_bed(&self) -> Result<Option<i32>> {
-        // Evaluated bed by bed, until the first that is free.
-        const TAKE: &str = "select bed from generate_series(1, rowcast.beds()) as bed
-            where pg_try_advisory_lock(1919907683, bed) limit 1";
-        Ok(bounded(self.client.query_opt(TAKE, &[])).await?.map(|row| row.get(0)))
+    /// Takes a free bed that every writer tries. None if there is none.
+    pub async fn take_bed(&self) -> Result<Option<Bed>> {
+        // Sent at once and run one after the other. While the beds were tried their number may have been lowered; whoever lowers it
+        // holds the beds that go, so a later statement of somebody who has got one of them sees the new number.
+        let (taken, beds) =
+            tokio::join!(bounded(self.client.query_opt(&self.take_bed, &[])), bounded(self.client.query_one(&self.beds, &[])),);
+        let (taken, beds): (Option<Bed>, Bed) = (taken?.map(|row| row.get(0)), beds?.get(0));
+        match taken {
+            Some(bed) if bed > beds => {
+                self.leave_bed(bed).await?;
+                Ok(None)
+            }
+            taken => Ok(taken),
+        }
     }
 
     /// Lets go of a bed.
-    pub async fn leave_bed(&self, bed: i32) -> Result<()> {
-        bounded(self.client.execute("select pg_advisory_unlock(1919907683, $1)", &[&bed])).await?;
+    pub async fn leave_bed(&self, bed: Bed) -> Result<()> {
+        bounded(self.client.execute(&self.leave_bed, &[&bed])).await?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Integration tests: one binary, a module a promise, on a real PostgreSQL and real sockets.
 
+mod bell;
 mod capture;
 mod commands;
 mod connections;
