@@ -8,6 +8,7 @@ mod faults;
 mod kinds;
 mod notify;
 mod operations;
+mod oracle;
 mod pages;
 mod pbp;
 mod rest;
