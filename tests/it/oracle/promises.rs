@@ -22,6 +22,15 @@ pub fn broken(subscribed: &[Subscribed]) -> Option<String> {
             return Some(format!("both piles have {sum} together, not {PILES_SUM}, at {}", left.cursor));
         }
     }
+    if let Some((generation, heap)) = together("generation", "heap") {
+        let (generation, rows) = (generation.rows.all(), heap.rows.all());
+        let marks: Vec<&str> = rows.iter().filter(|row| row["a"] == "-1").map(|row| row["b"].trim_matches('"')).collect();
+        let right = generation.first().map_or("", |row| row["n"].as_str());
+        // None: a list shows the table empty before its cursor has seen the TRUNCATE.
+        if !marks.is_empty() && marks != [right] {
+            return Some(format!("the heap is of the generations {marks:?}, not {right}, at {}", heap.cursor));
+        }
+    }
     if let Some((parents, children)) = together("parent", "child") {
         let ids: BTreeSet<String> = parents.rows.all().iter().map(|row| row["id"].clone()).collect();
         if let Some(orphan) = children.rows.all().iter().find(|row| !ids.contains(&row["parent_id"])) {

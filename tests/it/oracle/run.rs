@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rand::RngCore;
 use rand::rngs::StdRng;
+use rand::{Rng, RngCore};
 
 use super::client::{Client, Counts, Held, difference};
 use super::clients::{Plan, plans};
 use super::settings::Settings;
-use super::transactions;
+use super::transactions::{self, Step};
 use super::world::World;
 use super::writer::Writer;
 use crate::support::Database;
@@ -22,7 +22,7 @@ use crate::support::rows::{Filter, Row};
 const REST: Duration = Duration::from_secs(60);
 
 /// Transactions at each quiet point that must wake sleeping servers.
-const LONE: usize = 4;
+const LONE: usize = 2;
 
 pub struct Run {
     pub world: Arc<World>,
@@ -69,13 +69,55 @@ impl Run {
         outcome?;
         self.world.set_calm(true);
         self.compare("at rest")?;
-        for number in 1..=LONE {
-            self.wait_for_sleep()?;
-            let transaction = transactions::lone(&mut self.random);
-            self.lone.play(&transaction)?;
-            self.compare(&format!("after the lone write {number}, {:?}", transaction.steps))?;
+        self.connect_anew();
+        for _ in 0..LONE {
+            self.wait_for_sleep(self.sleepers)?;
+            self.lone_write()?;
         }
-        Ok(())
+        self.late_commit()?;
+        let bed = self.random.random_range(1..=2);
+        self.lone_write_beside_an_open_transaction(bed)
+    }
+
+    /// A transaction that finds everybody awake, and so rings for nobody, and commits when they would have gone to sleep.
+    fn late_commit(&mut self) -> Result<(), String> {
+        let waking = transactions::lone(&mut self.random);
+        let mut late = transactions::lone(&mut self.random);
+        late.steps.push(Step::Pause(Duration::from_millis(300)));
+        self.lone.play(&waking)?;
+        self.lone.play(&late)?;
+        self.compare(&format!("after the late commit of {:?}", late.steps))
+    }
+
+    /// A transaction that stays open holds its share of one bed; a server can sleep in the other, and must be woken there.
+    fn lone_write_beside_an_open_transaction(&mut self, bed: i32) -> Result<(), String> {
+        let mut open = self.database.client();
+        let failed = |error: postgres::Error| format!("a bed could not be held: {error}");
+        open.batch_execute("begin").map_err(failed)?;
+        let begun = Instant::now();
+        while !open.query_one("select pg_try_advisory_xact_lock_shared(1919907683, $1)", &[&bed]).map_err(failed)?.get::<_, bool>(0) {
+            self.check()?;
+            if begun.elapsed() > self.patience {
+                return Err(format!("bed {bed} was never free, whatever was written"));
+            }
+            // Whoever sleeps in it gets up for a change, and for nothing less.
+            let waking = transactions::lone(&mut self.random);
+            self.lone.play(&waking)?;
+        }
+        self.wait_for_sleep(1)?;
+        self.lone_write()
+    }
+
+    /// A single transaction, with nobody else writing.
+    pub fn lone_write(&mut self) -> Result<(), String> {
+        let transaction = transactions::lone(&mut self.random);
+        self.lone.play(&transaction)?;
+        self.compare(&format!("after the lone write {:?}", transaction.steps))
+    }
+
+    /// Whoever writes alone connects anew: a fault has cut the connection.
+    pub fn connect_anew(&mut self) {
+        self.lone = Writer::new(self.world.clone(), self.settings.writers);
     }
 
     /// Waits until every replica is what a SELECT finds.
@@ -122,8 +164,8 @@ impl Run {
         None
     }
 
-    /// Waits until as many servers sleep as can: what is written next must wake them.
-    fn wait_for_sleep(&self) -> Result<(), String> {
+    /// Waits until as many servers sleep: what is written next must wake them.
+    fn wait_for_sleep(&self, sleepers: usize) -> Result<(), String> {
         const ASLEEP: &str = "select count(*)::int from pg_locks where locktype = 'advisory' and classid = 1919907683 and mode = 'ExclusiveLock' \
             and database = (select oid from pg_database where datname = current_database())";
         let mut client = self.database.client();
@@ -131,11 +173,11 @@ impl Run {
         loop {
             self.check()?;
             let asleep: i32 = client.query_one(ASLEEP, &[]).map_err(|error| format!("the beds could not be counted: {error}"))?.get(0);
-            if usize::try_from(asleep) == Ok(self.sleepers) {
+            if usize::try_from(asleep) == Ok(sleepers) {
                 return Ok(());
             }
             if begun.elapsed() > self.patience {
-                return Err(format!("{asleep} servers sleep, not {}, {:?} after the last write", self.sleepers, self.patience));
+                return Err(format!("{asleep} servers sleep, not {sleepers}, {:?} after the last write", self.patience));
             }
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -15,17 +15,25 @@ pub struct Settings {
     /// More clients than the ones that are always there, and more writers.
     pub more_clients: usize,
     pub writers: usize,
+    /// The faults that are made, as a list; all if it is empty.
+    pub faults: String,
 }
 
 /// The short form's length: what continuous integration has time for.
-const SHORT: Duration = Duration::from_secs(18);
+const SHORT: Duration = Duration::from_secs(10);
 
 impl Settings {
     pub fn from_environment() -> Settings {
         let seed = number("ROWCAST_ORACLE_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
         let length = number("ROWCAST_ORACLE_SECONDS").map_or(SHORT, Duration::from_secs);
         let is_long = length > SHORT;
-        Settings { seed, length, more_clients: if is_long { 12 } else { 3 }, writers: if is_long { 12 } else { 8 } }
+        let faults = std::env::var("ROWCAST_ORACLE_FAULTS").unwrap_or_default();
+        Settings { seed, length, faults, more_clients: if is_long { 12 } else { 3 }, writers: if is_long { 12 } else { 8 } }
+    }
+
+    /// How many times writers rest: about every six seconds.
+    pub fn phases(&self, at_least: u32) -> u32 {
+        (self.length.as_secs().div_ceil(6) as u32).max(at_least)
     }
 
     /// A stream of random numbers of its own for everybody, so that a change to one does not change the others.

@@ -144,7 +144,12 @@ fn place(random: &mut StdRng, merge: bool) -> Vec<Step> {
             Step::Run(format!("update place set code = {code} where region = '{region}' and code = {second}")),
             Step::Run(format!("update place set code = {second} where region = '{region}' and code = -{code}")),
         ],
-        2 => run(format!("delete from place where {here}")),
+        2 => vec![
+            Step::Run(format!("delete from place where {here}")),
+            Step::Run(format!(
+                "insert into place select 'm', '{other}', i from generate_series({second}, {second} + 3) i on conflict (region, code) do nothing"
+            )),
+        ],
         3 => run(format!("update place set note = {note}, at = clock_timestamp() where code between {code} and {code} + 5")),
         4 => run(format!("update place set region = '{other}' where region = '{region}' and code % 7 = {code} % 7")),
         5 if merge => run(format!(
@@ -174,7 +179,12 @@ fn heap(random: &mut StdRng) -> Vec<Step> {
         }
         6 | 7 => run(format!("update heap set b = b || '{n}' where a = {a} and length(b) < 20")),
         8 | 9 => run(format!("delete from heap where a in ({a}, ({a} + 1) % 12)")),
-        10 => truncate("heap"),
+        10 => {
+            let mut steps = truncate("heap");
+            steps.push(Step::Run("update generation set n = n + 1".to_owned()));
+            steps.push(Step::Run("insert into heap (a, b) select -1, n::text from generation".to_owned()));
+            steps
+        }
         _ => run(format!("delete from heap where ctid in (select ctid from heap where a = {a} order by ctid limit 2)")),
     }
 }

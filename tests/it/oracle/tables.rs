@@ -67,10 +67,15 @@ pub static TABLES: &[Table] = &[
         is_truncated: false,
         filters: &[by("parent_id", "3")],
     },
+    // The application has a trigger, which changes rows that the same statement has yet to log.
     Table {
         name: "place",
         create: "create table place (v text, region text, code int, note text, at timestamptz, primary key (region, code)); \
-                 insert into place select 'v' || i, (array['north', 'south', 'it''s \"east\"'])[1 + i % 3], i from generate_series(1, 20) i",
+                 insert into place select 'v' || i, (array['north', 'south', 'it''s \"east\"'])[1 + i % 3], i from generate_series(1, 20) i; \
+                 create function echo() returns trigger language plpgsql as $$ begin \
+                   update place set v = left(v || '*', 30) where region = new.region and code between new.code and new.code + 2; \
+                   return null; end $$; \
+                 create trigger echo after insert on place for each row execute function echo()",
         watch: "",
         is_truncated: false,
         filters: &[by("region", "\"north\""), by("note", "null")],
@@ -81,6 +86,15 @@ pub static TABLES: &[Table] = &[
         watch: "",
         is_truncated: true,
         filters: &[by("a", "7")],
+    },
+    // How often the heap has been truncated: its one row below 0 says the same number.
+    Table {
+        name: "generation",
+        create: "create table generation (id int primary key, n int not null); insert into generation values (1, 0); \
+                 insert into heap values (-1, '0')",
+        watch: "",
+        is_truncated: false,
+        filters: &[],
     },
     Table {
         name: "doc",

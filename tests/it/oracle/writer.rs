@@ -15,9 +15,10 @@ use super::world::World;
 const REST_MS: std::ops::Range<u64> = 0..10;
 
 /// What a session may have set, which the images must not follow.
-const SETTINGS: [&str; 3] = [
+const SETTINGS: [&str; 4] = [
     "",
-    "set timezone = 'Asia/Tokyo'; set datestyle = 'German'",
+    "set timezone = 'Asia/Tokyo'",
+    "set datestyle = 'German'",
     "set intervalstyle = 'iso_8601'; set extra_float_digits = 0; set timezone = 'America/Caracas'",
 ];
 
