@@ -10,6 +10,7 @@ mod history;
 mod kinds;
 mod notify;
 mod operations;
+mod oracle;
 mod pages;
 mod pbp;
 mod rest;
