@@ -126,6 +126,14 @@ impl std::error::Error for Error {}
 /// When a client should come back to a database that is away.
 const DATABASE_AWAY: Duration = Duration::from_secs(2);
 
+impl Error {
+    /// Whether the database holds text that has no form in UTF-8: character_not_in_repertoire, as one whose encoding is
+    /// SQL_ASCII may, or untranslatable_character.
+    pub fn is_of_encoding(&self) -> bool {
+        matches!(self.code.as_deref(), Some("22021" | "22P05"))
+    }
+}
+
 impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Error {
         let Some(db) = error.as_db_error() else {

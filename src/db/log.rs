@@ -31,6 +31,11 @@ union all
  where c.xid >= cast($1::text as xid8) or c.xid = any (cast($2::text[] as xid8[]))
  order by c.id)";
 
+/// [`READ`] without the images, each change as a reset: for a range that holds text which has no form in UTF-8.
+pub fn read_resets() -> String {
+    READ.replace("c.op, c.old::text, c.new::text", "'R'::\"char\", null, null").replace("c.elided", "null")
+}
+
 /// The epoch as a number and as its random id, and those that led to it; no row while a new one has yet to begin.
 pub const EPOCH: &str = "select rowcast.current_epoch() as epoch, concat(e.id, e.tableoid) as epoch_id, e.past from rowcast.epoch e
     where exists (select from rowcast.horizon h where h.epoch = rowcast.current_epoch())";
@@ -100,21 +105,27 @@ impl CaughtUp {
 /// is newer, sees all of it. The horizon is looked at after the read, in a new snapshot.
 pub fn catch_up(session: &mut Session, from: Arc<Cursor>, to: Arc<Cursor>, catalog: &Catalog, limits: BatchLimits) -> Result<CaughtUp> {
     let (xmax, in_progress) = read_parameters(&from.snapshot);
-    let mut builder = BatchBuilder::new(catalog, limits);
-    reading(session, |session| {
-        let parameters = [(&xmax as &(dyn ToSql + Sync), Type::TEXT), (&in_progress, Type::TEXT_ARRAY)];
-        let mut rows = session.query_typed_raw(READ, parameters)?;
-        while let Some(row) = rows.next()? {
-            if read_head(&row)?.is_some() {
-                continue;
+    let mut read = |statement: &str| {
+        reading(session, |session| {
+            let mut builder = BatchBuilder::new(catalog, limits);
+            let parameters = [(&xmax as &(dyn ToSql + Sync), Type::TEXT), (&in_progress, Type::TEXT_ARRAY)];
+            let mut rows = session.query_typed_raw(statement, parameters)?;
+            while let Some(row) = rows.next()? {
+                if read_head(&row)?.is_some() {
+                    continue;
+                }
+                let change = read_change(&row)?;
+                if to.snapshot.sees(change.xid) {
+                    builder.push(change);
+                }
             }
-            let change = read_change(&row)?;
-            if to.snapshot.sees(change.xid) {
-                builder.push(change);
-            }
-        }
-        Ok(())
-    })?;
+            Ok(builder)
+        })
+    };
+    let builder = match read(READ) {
+        Err(error) if error.is_of_encoding() => read(&read_resets())?,
+        read => read?,
+    };
     let horizon = reading(session, |session| Ok(session.query_typed_opt(HORIZON, &[(&to.epoch, Type::INT8)])?))?;
     let horizon = horizon.map(|row| parse_snapshot(row.get(0))).transpose()?;
     Ok(CaughtUp { batch: builder.finish(from, to), horizon })

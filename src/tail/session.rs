@@ -131,10 +131,22 @@ impl Session {
 
     /// Reads what is visible now and was not at the cursor, then, in a new snapshot, the horizon.
     pub async fn read(&self, from: Arc<Cursor>, catalog: &Catalog, limits: BatchLimits) -> Result<Read> {
+        match self.read_by(&self.read, from.clone(), catalog, limits).await {
+            // One row that cannot be told must not keep all others from being told.
+            Err(error) if error.is_of_encoding() => {
+                tracing::warn!(%error, "text was written that has no form in UTF-8: what is read with it becomes resets");
+                let resets = bounded(self.client.prepare(&log::read_resets())).await?;
+                self.read_by(&resets, from, catalog, limits).await
+            }
+            read => read,
+        }
+    }
+
+    async fn read_by(&self, statement: &Statement, from: Arc<Cursor>, catalog: &Catalog, limits: BatchLimits) -> Result<Read> {
         let (xmax, in_progress) = log::read_parameters(&from.snapshot);
         let rows = async {
             let parameters = [&xmax as &(dyn ToSql + Sync), &in_progress];
-            let mut rows = pin!(bounded(self.client.query_raw(&self.read, parameters)).await?);
+            let mut rows = pin!(bounded(self.client.query_raw(statement, parameters)).await?);
             let mut builder = BatchBuilder::new(catalog, limits);
             let mut head: Option<(Snapshot, Option<String>)> = None;
             let mut count = 0;

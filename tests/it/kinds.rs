@@ -1,5 +1,6 @@
 //! Tables of every kind: each written by every kind of statement, and after each statement its replica is what a SELECT finds.
 
+mod encoding;
 mod kind;
 mod large;
 mod list;

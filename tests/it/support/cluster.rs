@@ -113,9 +113,14 @@ impl Cluster {
 
     /// A fresh database with nothing in it.
     pub fn empty_database(self: &Arc<Cluster>) -> Database {
+        self.database_as("")
+    }
+
+    /// The same with more of CREATE DATABASE.
+    pub fn database_as(self: &Arc<Cluster>, options: &str) -> Database {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{number}");
-        self.psql_as(SUPERUSER, "postgres", &format!("create database {name} owner {ROLE}"));
+        self.psql_as(SUPERUSER, "postgres", &format!("create database {name} owner {ROLE} {options}"));
         Database { cluster: self.clone(), name }
     }
 
