@@ -51,7 +51,9 @@ $$;
 
 -- For a transaction that will be PREPAREd, which PostgreSQL refuses once it has rung: call this right after BEGIN,
 -- outside any savepoint. True: all beds are held for a share, no later write in this transaction can ring. False:
--- somebody sleeps. Roll back, run `notify rowcast` in a transaction of its own, and try again.
+-- somebody sleeps. Roll back, run `notify rowcast` in a transaction of its own, and try again: at a bell a tailer leaves
+-- its bed even where there is nothing to read. A server that hangs asleep keeps its bed, and so refuses until it is ended.
+-- While the transaction is prepared nobody can sleep: servers read every 20 ms until it is committed or rolled back.
 create or replace function rowcast.prepare_quietly() returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp

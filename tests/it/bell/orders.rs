@@ -89,7 +89,7 @@ fn one_tailer_reads_what_one_writer_wrote_in_every_order() {
 #[test]
 fn one_tailer_reads_what_two_writers_wrote_in_every_order() {
     let database = empty_example(database());
-    in_every_order(&database, 1, 5, Tailer::step, &[ONE, ONE]);
+    in_every_order(&database, 1, 4, Tailer::stride, &[ONE, ONE]);
 }
 
 #[test]

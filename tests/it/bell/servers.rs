@@ -9,7 +9,7 @@ use rand::Rng;
 use super::stepwise::writer;
 use super::{asleep, server_without_timer};
 use crate::support::follower::Follower;
-use crate::support::{Database, Server, database, empty_example, wait_for};
+use crate::support::{Database, Server, TESTTYPE, database, empty_example, launch, wait_for};
 
 /// One who writes row after row, now in a row and now after a pause in which servers fall asleep, and waits for no lock.
 struct Writer {
@@ -139,8 +139,8 @@ fn a_time_out_for_sessions_that_rest_does_not_end_a_sleep() {
     if database.psql("select current_setting('server_version_num')::int >= 140000") == "f" {
         return;
     }
-    database.psql(&format!("alter database {} set idle_session_timeout = '200ms'", database.name));
-    let server = server_without_timer(&database);
+    let url = format!("{}?options=-c%20idle_session_timeout=200ms", database.url());
+    let server = launch(&url, TESTTYPE, &["--slow-timer-seconds", "600"]).ready();
     let rested = "select count(*) from pg_locks l join pg_stat_activity a using (pid)
         where l.locktype = 'advisory' and l.classid = 1919907683 and a.datname = current_database() and clock_timestamp() - a.state_change > '600ms'";
     wait_for("the tailer has slept for long", || (database.psql(rested) == "1").then_some(()));

@@ -16,8 +16,9 @@ use crate::support::Database;
 /// How long a bell may be under way.
 const BELL: Duration = Duration::from_secs(5);
 
-/// No statement of these tests has anybody to wait for who would go on, so one that waits at all fails by this.
-const NO_WAITING: &str = "lock_timeout=500ms";
+/// No statement of these tests has anybody to wait for who would go on, so one that waits for a bed fails by this. Two that ring wait for
+/// each other, in PostgreSQL itself and over all databases of a cluster, but not for long.
+const NO_WAITING: &str = "lock_timeout=10000ms";
 
 /// A tailer that moves only when it is told to.
 pub struct Tailer {
