@@ -1,10 +1,12 @@
 //! Integration tests: one binary, a module a promise, on a real PostgreSQL and real sockets.
 
+mod bell;
 mod capture;
 mod commands;
 mod connections;
 mod cursor;
 mod faults;
+mod history;
 mod kinds;
 mod notify;
 mod operations;
