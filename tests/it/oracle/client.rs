@@ -109,7 +109,7 @@ impl Client {
 
     fn turn(&mut self) -> Result<(), String> {
         self.dawdle();
-        if self.plan.returns && !self.saved.is_empty() && self.random.random_bool(0.05) {
+        if self.plan.returns && !self.saved.is_empty() && self.random.random_bool(0.1) {
             self.go_back();
         }
         if self.plan.home.is_none() && !self.world.is_calm() && self.random.random_bool(0.5) {
@@ -209,7 +209,7 @@ impl Client {
         let listed = held.subscribed.iter().all(|one| !one.cursor.is_empty());
         let state = (self.plan.returns && listed && told > 0).then(|| held.subscribed.clone());
         drop(held);
-        if let Some(state) = state.filter(|_| self.random.random_bool(0.1)) {
+        if let Some(state) = state.filter(|_| self.random.random_bool(0.3)) {
             if self.saved.len() == SAVED {
                 let place = self.random.random_range(0..SAVED);
                 self.saved.swap_remove(place);
@@ -223,14 +223,17 @@ impl Client {
         Ok(())
     }
 
+    /// All tables to one state, or each to any: the tabs of a browser need not have the same cursor.
     fn go_back(&mut self) {
-        let place = self.random.random_range(0..self.saved.len());
-        let state = self.saved[place].clone();
+        let (together, apart) = (self.random.random_range(0..self.saved.len()), self.random.random_bool(0.5));
         self.stream = None;
-        let mut held = self.held();
+        let mut held = self.held.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         held.counts.returns += 1;
         held.note("went back to an older state".to_owned());
-        held.subscribed = state;
+        for (place, one) in held.subscribed.iter_mut().enumerate() {
+            let state = if apart { self.random.random_range(0..self.saved.len()) } else { together };
+            *one = self.saved[state][place].clone();
+        }
     }
 
     /// A slow client is away for up to twice as long as the log is kept; at a quiet point nobody dawdles.

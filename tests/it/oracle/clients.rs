@@ -54,7 +54,7 @@ pub fn plans(random: &mut StdRng, more: usize) -> Vec<Plan> {
         plan(Way::Get, all(&["doc"])),
         plan(Way::Post, families()).home(0),
         plan(Way::Post, families()).returns(),
-        plan(Way::Post, all(&["left_pile", "right_pile"])).home(SMALL),
+        plan(Way::Post, families()).home(SMALL).returns(),
         plan(Way::Post, every_filter).home(2).returns(),
         plan(Way::Post, everything.clone()).home(SMALL).slow(),
         plan(Way::Browser, everything).home(0),

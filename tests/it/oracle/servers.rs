@@ -12,7 +12,7 @@ pub fn start(database: &Database, slow_timer_seconds: u32, third_way: &str) -> V
     let settings = |own: &str| format!("{own}\n[expose]\n{expose}");
     let first = format!("slow_timer_seconds = {slow_timer_seconds}");
     // Most of what comes back to the second is read from the log, or is more than it tells row by row; it prunes for all.
-    let small = "slow_timer_seconds = 1\nring_bytes = 4000\nbatch_rows = 150\nkeep_seconds = 5\npool_connections = 3";
+    let small = "slow_timer_seconds = 1\nring_bytes = 4000\nbatch_rows = 400\nkeep_seconds = 5\npool_connections = 3";
     let third = format!("{first}\nring_bytes = 200000\ntail_database_url = \"{third_way}\"");
     [&first, small, &third].map(|own| launch(&database.url(), &settings(own), &[]).ready()).into()
 }
