@@ -68,6 +68,7 @@ export class Tab {
       onChunk: () => this.#elector?.send('chunk'),
       onAnswer: () => this.#elector?.send('answer', this.#roster?.visibleOther),
       onSuperseded: (times) => this.#onSuperseded(times),
+      onRefused: () => this.#onSuperseded(SAME_BROWSER),
       company: () => this.#count > 1,
       sparse: () => this.#alone && !env.visible(),
       onConnection: () => this.#tell(),

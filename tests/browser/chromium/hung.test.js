@@ -34,7 +34,7 @@ describe('hung', { concurrency: 4 }, () => {
       await scene.batches(WRAPPED, next);
       wake();
       await until('the old master to follow', 3000, async () => (await old.state()).role === 'follower');
-      assert.equal(await masterOf([old, ...rest]), next, 'the new master was left alone');
+      assert.ok((await masterOf([old, ...rest])) === next, 'the new master was left alone');
       assert.equal((await next.state()).term, term, 'under the term that it had');
       await scene.proves();
       await scene.oneAtATime(watch);
@@ -49,7 +49,7 @@ describe('hung', { concurrency: 4 }, () => {
         const wake = await (way === 'frozen' ? scene.freeze(sleeper) : scene.stop(sleeper));
         await scene.batches(WRAPPED, master);
         await wake();
-        assert.equal(await masterOf(scene.tabs), master);
+        assert.ok((await masterOf(scene.tabs)) === master);
         await scene.proves();
         await scene.oneAtATime(watch);
       });

@@ -103,6 +103,28 @@ export class Scene {
     return tab;
   }
 
+  /** @param {Tab} tab */
+  async reload(tab) {
+    await tab.reload();
+    this.joins(tab);
+  }
+
+  /** A page of the same origin that knows nothing of rowcast. */
+  async foreign() {
+    const page = await this.profile.newPage();
+    await page.goto(`${this.origin}/static/css/hello.css`);
+    return page;
+  }
+
+  states() {
+    return Promise.all(this.tabs.map((tab) => tab.state()));
+  }
+
+  /** @param {boolean} on */
+  async network(on) {
+    for (const { page } of this.tabs) await page.setOfflineMode(!on);
+  }
+
   /** From here on the tab must be told everything. @param {Tab} tab */
   joins(tab) {
     tab.since = this.writer?.journal.length ?? 0;
@@ -116,28 +138,28 @@ export class Scene {
     return this.tabs;
   }
 
-  /** Begins to write; some of it has arrived when this resolves. @param {number} [every]  ms */
+  /** Begins to write, or goes on; some of it has arrived when this resolves. @param {number} [every]  ms */
   async write(every) {
-    this.writer = new Writer(this.#cluster, this.#url, every);
-    for (const tab of this.tabs) this.joins(tab);
+    this.writer = new Writer(this.#cluster, this.#url, { every, before: this.writer });
     const [tab] = this.tabs;
-    await until('some changes', 5000, async () => (await tab.told()).length > 20);
+    const before = (await tab.told()).length;
+    await until('some changes', 10_000, async () => (await tab.told()).length > before + 20);
   }
 
   /** So many batches have gone through the log. @param {number} count @param {Tab} tab  one that is awake */
   async batches(count, tab) {
     const head = () => tab.page.evaluate(() => JSON.parse(localStorage.getItem(Object.keys(localStorage).find((key) => key.endsWith(':lease')))).head);
-    const start = await head();
+    const start = await until('a lease', 5000, head);
     await until(`${count} batches`, 30_000, async () => (await head()) >= start + count);
   }
 
   /**
    * Another tab leads than this one.
-   * @param {Tab} old @param {number} limit  ms
+   * @param {Tab} old @param {number} limit  ms @param {Tab[]} [tabs]
    * @returns {Promise<Tab>}
    */
-  async successor(old, limit) {
-    const others = this.tabs.filter((tab) => tab !== old);
+  async successor(old, limit, tabs = this.tabs) {
+    const others = tabs.filter((tab) => tab !== old);
     return until('another master', limit, async () => {
       const states = await Promise.all(others.map((tab) => tab.state()));
       return others.find((_, i) => states[i].role === 'master');

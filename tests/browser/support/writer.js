@@ -6,8 +6,8 @@ export class Writer {
   /** Each as `op id`. @type {string[]} */
   journal = [];
   /** @type {number[]} ids of the rows that there are, the oldest first */
-  #rows = [];
-  #inserted = 0;
+  rows = [];
+  inserted = 0;
   #session;
   #ended;
   /** @type {any} */
@@ -16,9 +16,10 @@ export class Writer {
   /**
    * @param {import('./cluster.js').Cluster} cluster
    * @param {string} url
-   * @param {number} [every]  ms
+   * @param {{ every?: number, before?: Writer | null }} [options]  `every`: ms; `before`: a writer that has stopped, to go on from
    */
-  constructor(cluster, url, every = 15) {
+  constructor(cluster, url, { every = 20, before } = {}) {
+    if (before) ({ journal: this.journal, rows: this.rows, inserted: this.inserted } = before);
     this.#session = cluster.session(url);
     this.#ended = new Promise((resolve) => this.#session.once('exit', resolve));
     // What it died of is told when it is stopped.
@@ -29,15 +30,15 @@ export class Writer {
   /** An insert, as a rule; now and then an update, or the oldest row goes. */
   write() {
     const n = this.journal.length;
-    const [oldest = 0] = this.#rows;
-    if (n % 5 === 4) this.#do('update', this.#inserted, `update testtype set value = ${n} where id = ${this.#inserted}`);
+    const [oldest = 0] = this.rows;
+    if (n % 5 === 4) this.#do('update', this.inserted, `update testtype set value = ${n} where id = ${this.inserted}`);
     else if (n % 7 === 6) {
       this.#do('delete', oldest, `delete from testtype where id = ${oldest}`);
-      this.#rows.shift();
+      this.rows.shift();
     } else {
-      this.#inserted += 1;
-      this.#rows.push(this.#inserted);
-      this.#do('insert', this.#inserted, `insert into testtype (id, name, value) values (${this.#inserted}, 'row', ${n})`);
+      this.inserted += 1;
+      this.rows.push(this.inserted);
+      this.#do('insert', this.inserted, `insert into testtype (id, name, value) values (${this.inserted}, 'row', ${n})`);
     }
   }
 

@@ -165,7 +165,7 @@ test('lock_that_is_granted_too_late_is_let_go', async () => {
 });
 
 test('foreign_values_in_the_lease_are_no_lease', () => {
-  for (const value of [null, 7, 'x', {}, { term: '5', tab: 'a', beat: 1 }, { term: 5, tab: 7, beat: 1 }, { term: -1, tab: 'a', beat: 1 }, { term: 1e300, tab: 'a', beat: 1 }]) {
+  for (const value of [null, 7, 'x', {}, { term: '5', tab: 'a', beat: 1 }, { term: 5, tab: 7, beat: 1 }, { term: -1, tab: 'a', beat: 1 }, { term: 1e300, tab: 'a', beat: 1 }, { term: Number.MAX_SAFE_INTEGER, tab: 'a', beat: 1 }]) {
     assert.equal(readLease(value), null, JSON.stringify(value));
   }
 });
