@@ -62,7 +62,7 @@ describe('hung', { concurrency: 4 }, () => {
       await Promise.all(scene.tabs.map(throttled));
       await scene.write();
       assert.ok((await Promise.all(scene.tabs.map((tab) => tab.state()))).every(({ visible }) => !visible), 'all are hidden');
-      await scene.chromium.killRenderer(old.page);
+      await scene.program.killRenderer(old.page);
       scene.without(old);
       await scene.successor(old, (locks ? 1500 : 10_000) + SLACK);
       await scene.proves();

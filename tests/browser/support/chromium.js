@@ -1,8 +1,9 @@
 /** Debian's Chromium, as a person has it: timers are throttled, tabs are hidden and frozen as ever. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import puppeteer from 'puppeteer-core';
+import { descendants } from './processes.js';
 import { PLAIN_HOST } from './server.js';
 
 /** Puppeteer's own, under which nothing is ever throttled. */
@@ -84,10 +85,4 @@ export class Chromium {
     mkdirSync(join(this.#profile, 'Default'));
     writeFileSync(join(this.#profile, 'Default', 'Preferences'), JSON.stringify(preferences));
   }
-}
-
-/** @param {number} pid @returns {number[]} */
-function descendants(pid) {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-  return [pid, ...children.flatMap(descendants)];
 }

@@ -21,16 +21,22 @@ export const CONTEXTS = [['secure', 'localhost'], ['plain_http', PLAIN_HOST]];
 export class House {
   /** @type {Cluster} */
   cluster = /** @type {any} */ (null);
-  /** @type {Chromium} */
-  chromium = /** @type {any} */ (null);
+  /** @type {any} of the kind */
+  program = null;
+  #kind;
+
+  /** @param {typeof Chromium | typeof import('./firefox.js').Firefox} [kind] */
+  constructor(kind = Chromium) {
+    this.#kind = kind;
+  }
 
   async open() {
     this.cluster = await Cluster.start();
-    this.chromium = await Chromium.launch();
+    this.program = await this.#kind.launch();
   }
 
   async close() {
-    await this.chromium?.close();
+    await this.program?.close();
     await this.cluster?.stop();
   }
 
@@ -42,7 +48,7 @@ export class House {
   async scene(t, host, flags) {
     const own = flags && (await Chromium.launch({ flags }));
     const url = await this.cluster.another();
-    const scene = new Scene(this.cluster, url, await Server.start(url), own ?? this.chromium, host);
+    const scene = new Scene(this.cluster, url, await Server.start(url), own ?? this.program, host);
     t.after(async () => {
       await scene.close();
       await own?.close();
@@ -65,18 +71,18 @@ export class Scene {
   /** @type {Set<number>} processes that are stopped */
   #stopped = new Set();
 
-  /** @param {Cluster} cluster @param {string} url @param {Server} server @param {Chromium} chromium @param {string} host */
-  constructor(cluster, url, server, chromium, host) {
+  /** @param {Cluster} cluster @param {string} url @param {Server} server @param {any} program  a browser @param {string} host */
+  constructor(cluster, url, server, program, host) {
     this.#cluster = cluster;
     this.#url = url;
     this.#host = host;
     this.server = server;
-    this.chromium = chromium;
+    this.program = program;
   }
 
   async begin() {
     await this.psql('truncate testtype restart identity');
-    this.profile = await this.chromium.browser.createBrowserContext();
+    this.profile = await this.program.browser.createBrowserContext();
   }
 
   async close() {
@@ -172,7 +178,7 @@ export class Scene {
    * @returns {Promise<() => void>} lets it go on
    */
   async stop(tab) {
-    const pid = await this.chromium.rendererOf(tab.page);
+    const pid = await this.program.rendererOf(tab.page);
     this.#stopped.add(pid);
     process.kill(pid, 'SIGSTOP');
     return () => this.#continue(pid);
@@ -191,7 +197,7 @@ export class Scene {
 
   /** The whole browser stands still for so long, as when a laptop sleeps. @param {number} ms */
   async sleep(ms) {
-    const all = this.chromium.processes;
+    const all = this.program.processes;
     for (const pid of all) process.kill(pid, 'SIGSTOP');
     await new Promise((resolve) => setTimeout(resolve, ms));
     for (const pid of all.reverse()) process.kill(pid, 'SIGCONT');
