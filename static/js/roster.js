@@ -137,6 +137,7 @@ export class Roster {
       this.#store.remove(KEY + tab);
       this.#present.delete(tab);
     }
+    this.#awaited.clear();
     return gone;
   }
 

@@ -198,7 +198,8 @@ export class Tab {
     else this.#mux.demands.drop(tab);
     this.#mux.changed();
     if (this.#roster?.complete) this.#mux.flush();
-    if (before !== this.#roster?.count) this.#tell();
+    // While a roll call is being answered, one word for all of it: each write is an event in every tab.
+    if (before !== this.#roster?.count && this.#roster?.complete) this.#tell();
   }
 
   /** @param {number} term */

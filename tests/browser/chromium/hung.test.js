@@ -3,17 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CONTEXTS, House } from '../support/scene.js';
 import { masterOf } from '../support/tab.js';
+import { THROTTLED, throttled } from '../support/throttled.js';
 import { until } from '../support/until.js';
 
 /** Above the 32 that the log keeps. */
 const WRAPPED = 50;
 /** ms: looking on takes its time, too. */
 const SLACK = 1000;
-/** As a tab has it that was hidden for five minutes, after five seconds. */
-const THROTTLED = [
-  '--intensive-wake-up-throttling-policy=force-enable',
-  '--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/5',
-];
 
 describe('hung', { concurrency: 4 }, () => {
   const house = new House();
@@ -78,13 +74,3 @@ describe('hung', { concurrency: 4 }, () => {
     });
   }
 });
-
-/** The browser lets this tab's timers run once a minute. @param {import('../support/tab.js').Tab} tab */
-async function throttled(tab) {
-  await tab.page.evaluate(() => {
-    const tick = () => (window.tickedAt = performance.now());
-    tick();
-    setInterval(tick, 100);
-  });
-  await until('timers to be throttled', 60_000, () => tab.page.evaluate(() => performance.now() - window.tickedAt > 3000));
-}

@@ -69,7 +69,7 @@ export class Scene {
   #url;
   #host;
   /** @type {Set<number>} processes that are stopped */
-  #stopped = new Set();
+  stopped = new Set();
 
   /** @param {Cluster} cluster @param {string} url @param {Server} server @param {any} program  a browser @param {string} host */
   constructor(cluster, url, server, program, host) {
@@ -86,7 +86,7 @@ export class Scene {
   }
 
   async close() {
-    for (const pid of this.#stopped) this.#continue(pid);
+    for (const pid of this.stopped) this.#continue(pid);
     await this.writer?.stop().catch(() => {});
     await this.profile?.close();
     await this.server.stop();
@@ -179,7 +179,7 @@ export class Scene {
    */
   async stop(tab) {
     const pid = await this.program.rendererOf(tab.page);
-    this.#stopped.add(pid);
+    this.stopped.add(pid);
     process.kill(pid, 'SIGSTOP');
     return () => this.#continue(pid);
   }
@@ -205,7 +205,7 @@ export class Scene {
 
   /** @param {number} pid */
   #continue(pid) {
-    this.#stopped.delete(pid);
+    this.stopped.delete(pid);
     process.kill(pid, 'SIGCONT');
   }
 

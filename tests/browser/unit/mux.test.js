@@ -65,6 +65,17 @@ test('idle_tabs_write_half_a_time_a_second', async () => {
   assert.ok(rate <= 0.6, `${rate} writes a second`);
 });
 
+test('hand_over_costs_little_more_than_a_write_a_tab', async () => {
+  const { world, master, pages } = await open(12);
+  const before = world.storage.writes;
+  master.process.close();
+  await world.pass(1500);
+  const written = world.storage.writes - before;
+  assert.ok(written <= pages.length + 8, `${written} writes for ${pages.length} tabs`);
+  const others = pages.filter((page) => page !== master);
+  assert.ok(others.every(({ rowcast }) => rowcast.state.tabs === others.length), 'and all know how many there are');
+});
+
 test('term_that_the_server_refuses_costs_the_browser_its_id_and_no_more', async () => {
   const { server, pages, world } = await open(3);
   const { browser } = only(server.parked).request;
