@@ -33,22 +33,15 @@ const LIMIT = 30_000;
 
 /** @param {import('./scene.js').House} house */
 export async function failover(house) {
-  /** @type {Record<string, object>} */
-  const table = {};
+  console.log('\nms until another tab leads (secure: with Web Locks; plain_http: without)');
   for (const [name, way] of Object.entries(WAYS)) {
     for (const [n, [context = '', host = '']] of CONTEXTS.entries()) {
       const times = [];
       for (let round = 0; round < way.rounds; round++) times.push(await within(house, host, (scene) => play(scene, way), way.flags));
-      table[`${name}, ${context}`] = {
-        'median ms': Math.round(quantile(times, 0.5)),
-        'worst ms': Math.round(Math.max(...times)),
-        'reach ms': way.reach[n],
-        rounds: way.rounds,
-      };
+      const [median, worst] = [quantile(times, 0.5), Math.max(...times)];
+      console.log(`${name}, ${context}: median ${median}, worst ${worst} of ${way.rounds}; to reach ${way.reach[n]}`);
     }
   }
-  console.log('\nfrom what happens to the master until another tab leads (secure: with Web Locks; plain_http: without)');
-  console.table(table);
 }
 
 /** @param {Scene} scene @param {(typeof WAYS)[string]} way */
