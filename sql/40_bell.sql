@@ -17,16 +17,34 @@ begin
 end
 $$;
 
--- Sets the number of beds. Raise it here first, let the transactions end that were open then (prepared ones too), and
--- only then start servers that use the new ones: a writer that knows fewer beds than a tailer would not wake it.
+-- Sets the number of beds, at any time: servers may run, and writers write. A writer that knew fewer beds than the
+-- tailers would leave one of them asleep; so would a tailer in a bed that no writer tries any more.
+--
+-- A writer reads the number after it has locked the log, which it keeps to its end, as a prepared transaction does. So
+-- under this lock there is nobody who tried the old number and is not visible yet, and whoever comes after it sees the
+-- new one. Beds that go must be empty, and stay so until the new number is there; a tailer that meets us looks again
+-- after it has got one (see take_bed in the server).
 create or replace function rowcast.set_beds(beds integer) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+set lock_timeout = '2s'
 as $$
 begin
   if beds not between 1 and 16 then
     raise exception 'the number of beds must be from 1 to 16, not %', beds;
   end if;
+  begin
+    lock table rowcast.change in share row exclusive mode;
+  exception when lock_not_available then
+    raise exception using errcode = 'lock_not_available',
+      message = 'transactions are open that have written to watched tables: try again when they have ended, prepared ones too';
+  end;
+  for bed in beds + 1 .. 16 loop
+    if not pg_try_advisory_xact_lock(1919907683, bed) then
+      raise exception using errcode = 'object_in_use',
+        message = format('a server sleeps in bed %s: stop servers until no more than %s are left, or try again later', bed, beds);
+    end if;
+  end loop;
   execute format('create or replace function rowcast.beds() returns integer language sql immutable as %L', format('select %s', beds));
 end
 $$;

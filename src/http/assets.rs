@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 #[derive(RustEmbed)]
 #[folder = "static/"]
 #[exclude = "*.json"]
+#[exclude = "*.md"]
+#[exclude = "*.d.ts"]
 struct Files;
 
 /// Answers with the file of that very name: a path is looked up as it was sent, never decoded or resolved.

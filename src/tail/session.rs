@@ -14,15 +14,16 @@ use tokio::sync::Notify;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Statement};
 
+use super::bell::Bed;
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::catalog::Catalog;
 use crate::change::Batch;
-use crate::config::{Access, Config};
+use crate::config::{Access, Address};
 use crate::cursor::{Cursor, Snapshot};
 use crate::db::connect::{Messages, connect};
 use crate::db::{catalog, log};
 use crate::error::{Error, Result};
-use start::{prove_delivery, refuse_superuser, settle_epoch};
+use start::{Epoch, prove_delivery, refuse_superuser, settle_epoch};
 
 /// The longest silence of the database that the tailer bears before it gives the session up for lost. A read may take
 /// longer as long as rows come: were it cut short, it would be begun again and cut short for ever.
@@ -33,8 +34,25 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'postgres'; \
     set bytea_output = 'hex'; set extra_float_digits = 1; set search_path = pg_catalog, pg_temp; \
     set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set jit = off; \
-    set max_parallel_workers_per_gather = 0; set default_transaction_isolation = 'read committed'; \
-    set statement_timeout = 0";
+    set max_parallel_workers_per_gather = 0; set default_transaction_isolation = 'read committed'";
+
+/// A time-out that the role or the database was given must not end a session that sleeps, or a long read. By the names that the server
+/// knows, for not all are of every version.
+const NO_TIMEOUTS: &str = "select set_config(s.name, '0', false) from pg_settings s \
+    where s.name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout')";
+
+/// By these PostgreSQL finds a server dead whose machine or network is gone: until then the bed that it slept in is taken, and every writer
+/// rings for nobody. The system's own bounds are hours. A server that hangs, and for which more bells are waiting than the
+/// network holds, is cut off too. Without effect on a unix socket.
+const SILENCE: &str =
+    "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3; set tcp_user_timeout = 60000";
+
+/// Evaluated bed by bed, until the first that is free.
+const TAKE_BED: &str = "select bed from generate_series(1, rowcast.beds()) as bed where pg_try_advisory_lock(1919907683, bed) limit 1";
+
+const BEDS: &str = "select rowcast.beds()";
+
+const LEAVE_BED: &str = "select pg_advisory_unlock(1919907683, $1)";
 
 /// A connected session. The connection is driven by a task that ends with it.
 pub struct Session {
@@ -43,8 +61,10 @@ pub struct Session {
     driver: tokio::task::JoinHandle<()>,
     read: Statement,
     horizon: Statement,
-    epoch: i64,
-    epoch_id: String,
+    take_bed: Statement,
+    beds: Statement,
+    leave_bed: Statement,
+    epoch: Epoch,
 }
 
 /// Bells that arrived. Any number of them count as one.
@@ -72,31 +92,41 @@ impl Drop for Session {
 impl Session {
     /// Connects, settles the epoch, and LISTENs before it has read anything. `first` time round, it makes sure that
     /// LISTEN delivers.
-    pub async fn connect(config: &Config, first: bool) -> Result<Session> {
-        let (client, messages) = connect(&config.tail_database, QUERY_TIMEOUT).await?;
+    pub async fn connect(address: &Address, allow_superuser: bool, first: bool) -> Result<Session> {
+        let (client, messages) = connect(address, QUERY_TIMEOUT).await?;
         let bell = Arc::new(Bell::default());
         let driver = tokio::spawn(ring(messages, bell.clone()));
         if first {
             // Before any setting: what a pooler shares among its clients is not to be left with ours.
-            prove_delivery(&config.tail_database, &client, &bell).await?;
+            prove_delivery(address, &client, &bell).await?;
         }
-        bounded(client.batch_execute(SETTINGS)).await?;
-        refuse_superuser(&client, config.allow_superuser).await?;
-        let (epoch, epoch_id) = settle_epoch(&client).await?;
+        bounded(client.batch_execute(&[SETTINGS, NO_TIMEOUTS, SILENCE].join("; "))).await?;
+        refuse_superuser(&client, allow_superuser).await?;
+        let epoch = settle_epoch(&client).await?;
         bounded(client.batch_execute("listen rowcast")).await?;
         let read = bounded(client.prepare(log::READ)).await?;
         let horizon = bounded(client.prepare(log::HORIZON)).await?;
-        Ok(Session { client, bell, driver, read, horizon, epoch, epoch_id })
+        let take_bed = bounded(client.prepare(TAKE_BED)).await?;
+        let beds = bounded(client.prepare(BEDS)).await?;
+        let leave_bed = bounded(client.prepare(LEAVE_BED)).await?;
+        Ok(Session { client, bell, driver, read, horizon, take_bed, beds, leave_bed, epoch })
     }
 
-    pub fn epoch(&self) -> i64 {
-        self.epoch
+    /// This cursor in the present epoch; None if it is of another history.
+    pub fn renewed(&self, cursor: &Cursor) -> Option<Cursor> {
+        let goes_on = cursor.epoch == self.epoch.number || self.epoch.past.contains(&cursor.epoch);
+        goes_on.then(|| Cursor { epoch: self.epoch.number, snapshot: cursor.snapshot.clone() })
+    }
+
+    /// The epochs of earlier runs of PostgreSQL that this one goes on with.
+    pub fn past(&self) -> &[i64] {
+        &self.epoch.past
     }
 
     /// A cursor that has seen everything visible now.
     pub async fn tip(&self) -> Result<Cursor> {
         let row = bounded(self.client.query_one("select pg_current_snapshot()::text", &[])).await?;
-        Ok(Cursor { epoch: self.epoch, snapshot: log::parse_snapshot(row.get(0))? })
+        Ok(Cursor { epoch: self.epoch.number, snapshot: log::parse_snapshot(row.get(0))? })
     }
 
     /// Reads what is visible now and was not at the cursor, then, in a new snapshot, the horizon.
@@ -119,15 +149,15 @@ impl Session {
                 }
             }
             let (snapshot, epoch_id) = head.ok_or_else(|| Error::internal("the read of the log brought no snapshot"))?;
-            if epoch_id.as_deref() != Some(&self.epoch_id) {
+            if epoch_id.as_deref() != Some(&self.epoch.id) {
                 return Err(Error::unavailable("the database began a new epoch", Duration::ZERO));
             }
-            let to = Arc::new(Cursor { epoch: self.epoch, snapshot });
+            let to = Arc::new(Cursor { epoch: self.epoch.number, snapshot });
             Ok((builder.finish(from.clone(), to), count))
         };
         // Both are sent at once and run one after the other, so the horizon is as it was after the read. Its time is
         // counted from the end of the read only, which may take long.
-        let horizon_parameters = [&self.epoch as &(dyn ToSql + Sync)];
+        let horizon_parameters = [&self.epoch.number as &(dyn ToSql + Sync)];
         let mut horizon = pin!(self.client.query_opt(&self.horizon, &horizon_parameters));
         let mut early = None;
         let mut rows = pin!(rows);
@@ -144,7 +174,7 @@ impl Session {
             None => bounded(horizon).await?,
         };
         let horizon = horizon.ok_or_else(|| Error::unavailable("the database began a new epoch", Duration::ZERO))?;
-        // A history that went back, as that of a cold copy does, has nothing to tell to a cursor from beyond it.
+        // A history that went back has nothing to tell to a cursor from beyond it.
         let lost = !from.snapshot.includes(&log::parse_snapshot(horizon.get(0))?) || !batch.to.snapshot.includes(&from.snapshot);
         Ok(Read { batch, rows, lost })
     }
@@ -176,17 +206,25 @@ impl Session {
         Ok(())
     }
 
-    /// Takes a free bed. None if there is none.
-    pub async fn take_bed(&self) -> Result<Option<i32>> {
-        // Evaluated bed by bed, until the first that is free.
-        const TAKE: &str = "select bed from generate_series(1, rowcast.beds()) as bed
-            where pg_try_advisory_lock(1919907683, bed) limit 1";
-        Ok(bounded(self.client.query_opt(TAKE, &[])).await?.map(|row| row.get(0)))
+    /// Takes a free bed that every writer tries. None if there is none.
+    pub async fn take_bed(&self) -> Result<Option<Bed>> {
+        // Sent at once and run one after the other. While the beds were tried their number may have been lowered; whoever lowers it
+        // holds the beds that go, so a later statement of somebody who has got one of them sees the new number.
+        let (taken, beds) =
+            tokio::join!(bounded(self.client.query_opt(&self.take_bed, &[])), bounded(self.client.query_one(&self.beds, &[])),);
+        let (taken, beds): (Option<Bed>, Bed) = (taken?.map(|row| row.get(0)), beds?.get(0));
+        match taken {
+            Some(bed) if bed > beds => {
+                self.leave_bed(bed).await?;
+                Ok(None)
+            }
+            taken => Ok(taken),
+        }
     }
 
     /// Lets go of a bed.
-    pub async fn leave_bed(&self, bed: i32) -> Result<()> {
-        bounded(self.client.execute("select pg_advisory_unlock(1919907683, $1)", &[&bed])).await?;
+    pub async fn leave_bed(&self, bed: Bed) -> Result<()> {
+        bounded(self.client.execute(&self.leave_bed, &[&bed])).await?;
         Ok(())
     }
 

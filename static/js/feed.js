@@ -13,9 +13,7 @@ import { isFinal } from './problem.js';
  * @typedef {import('./types.js').Connection} Connection
  * @typedef {import('./env.js').Env} Env
  *
- * @typedef {'loading' | 'live' | 'stale' | 'error'} Status
- *   loading: nothing is here yet; live; stale: what is here was true once, the server is away;
- *   error: the server refuses, see `error`
+ * @typedef {import('./api.js').Status} Status
  *
  * @typedef {object} Host
  * @property {Env} env

@@ -6,8 +6,7 @@ import { compareNumbers, isLongNumber } from './decimal.js';
 /**
  * @typedef {import('./types.js').Row} Row
  * @typedef {import('./held.js').Item} Item
- * @typedef {string | string[] | ((a: Row, b: Row) => number)} Order
- *   a column, `-` before it for descending; several; or a comparison of one's own
+ * @typedef {import('./api.js').Order} Order
  */
 
 const TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:/;

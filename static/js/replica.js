@@ -13,14 +13,8 @@ import { complete } from './whole.js';
  * @typedef {import('./types.js').Row} Row
  * @typedef {import('./types.js').Change} Change
  * @typedef {import('./held.js').Item} Item
- *
- * @typedef {object} LiveOptions
- * @property {import('./types.js').Where} [where]  only rows that match; null means IS NULL
- * @property {import('./order.js').Order} [order]  by key, if left out
- * @property {number} [limit]  how many rows `rows` shows at most; all that match are kept
- *
- * @typedef {{ kind: 'list' | 'changes', changes: Change[] }} ReplicaChange
- *   `changes` as they were told: what an update left out as too large is only in `rows`
+ * @typedef {import('./api.js').LiveOptions} LiveOptions
+ * @typedef {import('./api.js').ReplicaChange} ReplicaChange
  */
 
 /** Rows that are fetched one by one for one batch. With more of them, listing anew is cheaper. */

@@ -18,19 +18,12 @@ import { Tab } from './tab.js';
 
 /**
  * @typedef {import('./types.js').Where} Where
- * @typedef {import('./types.js').Row} Row
- * @typedef {import('./types.js').Change} Change
  * @typedef {import('./types.js').State} State
- * @typedef {import('./replica.js').LiveOptions} LiveOptions
- * @typedef {import('./replica.js').ReplicaChange} ReplicaChange
- * @typedef {import('./subscription.js').News} News
+ * @typedef {import('./api.js').LiveOptions} LiveOptions
+ * @typedef {import('./api.js').News} News
  *
- * @typedef {object} ConnectOptions
- * @property {string} [endpoint]  where the server is, `/` by default; the same origin
- * @property {string} [identity]  who is logged in: tabs of another identity are kept apart
- * @property {boolean} [rowsInStorage]  true by default. Rows in localStorage lie on disk and are open to
- *   every script of the origin. With false they never go there, and each tab fetches its changes itself
- * @property {import('./env.js').Env} [env]  for tests: in place of the browser
+ * `env` is for tests: in place of the browser.
+ * @typedef {import('./api.js').ConnectOptions & { env?: import('./env.js').Env }} ConnectOptions
  */
 
 /**

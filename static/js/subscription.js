@@ -6,9 +6,7 @@ import { pollNow } from './poll.js';
 
 /**
  * @typedef {import('./types.js').Change} Change
- *
- * @typedef {{ changes: Change[], reset: boolean }} News
- *   `reset`: more has changed than can be told; what was built on earlier changes must be built anew
+ * @typedef {import('./api.js').News} News
  */
 
 /** Events: `change` (detail: News); `status`. */

@@ -1,13 +1,16 @@
 //! Integration tests: one binary, a module a promise, on a real PostgreSQL and real sockets.
 
+mod bell;
 mod capture;
 mod commands;
 mod connections;
 mod cursor;
 mod faults;
+mod history;
 mod kinds;
 mod notify;
 mod operations;
+mod oracle;
 mod pages;
 mod pbp;
 mod rest;

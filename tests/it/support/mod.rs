@@ -12,6 +12,7 @@
 //! by a keeper (see [`keeper`]); nothing is left behind in processes or files.
 
 mod cluster;
+pub mod events;
 pub mod follower;
 mod http;
 pub mod keeper;
@@ -19,6 +20,7 @@ pub mod pgbouncer;
 pub mod proxy;
 pub mod raw;
 pub mod replica;
+pub mod rows;
 mod server;
 mod wait;
 

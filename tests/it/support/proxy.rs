@@ -4,14 +4,16 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 pub struct Proxy {
     pub port: u16,
     /// Connections accepted before this many are mute.
     mute_below: Arc<AtomicUsize>,
     accepted: Arc<AtomicUsize>,
+    /// The cluster's ends, in the order of their connections.
+    server_ends: Arc<Mutex<Vec<UnixStream>>>,
 }
 
 impl Proxy {
@@ -19,11 +21,14 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (mute_below, accepted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let server_ends = Arc::new(Mutex::new(Vec::new()));
         let (mute, count, socket) = (mute_below.clone(), accepted.clone(), socket_directory.join(".s.PGSQL.5432"));
+        let ends = server_ends.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let number = count.fetch_add(1, Ordering::SeqCst);
                 let Ok(server) = UnixStream::connect(&socket) else { continue };
+                ends.lock().unwrap().push(server.try_clone().unwrap());
+                let number = count.fetch_add(1, Ordering::SeqCst);
                 let (client_end, server_end) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let muted = mute.clone();
                 std::thread::spawn(move || forward(client, server, number, &muted));
@@ -31,12 +36,19 @@ impl Proxy {
                 std::thread::spawn(move || forward_back(server_end, client_end, number, &muted));
             }
         });
-        Proxy { port, mute_below, accepted }
+        Proxy { port, mute_below, accepted, server_ends }
     }
 
     /// Every connection that is open now goes silent; later ones are forwarded.
     pub fn fall_silent(&self) {
         self.mute_below.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// The cluster finds out that the silent connections are dead, as by TCP's keepalive.
+    pub fn give_up_silent(&self) {
+        for end in self.server_ends.lock().unwrap().iter().take(self.mute_below.load(Ordering::SeqCst)) {
+            _ = end.shutdown(Shutdown::Both);
+        }
     }
 }
 

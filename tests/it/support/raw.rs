@@ -36,12 +36,16 @@ pub fn send_json(stream: &mut TcpStream, path: &str, body: &Value) {
 
 /// Sends any request and leaves the answer to be read.
 pub fn send(stream: &mut TcpStream, method: &str, path: &str, headers: &[(&str, &str)], body: &str) {
+    assert!(try_send(stream, method, path, headers, body), "{method} {path}: the connection is cut");
+}
+
+/// The same to a server that may be going away; false if it has.
+pub fn try_send(stream: &mut TcpStream, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> bool {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).is_ok() && stream.write_all(format!("{head}\r\n{body}").as_bytes()).is_ok()
 }
 
 /// Reads an answer to the connection's end; None if it was cut before that.

@@ -24,6 +24,7 @@ pub struct Server {
     /// Holds the configuration and the log.
     folder: tempfile::TempDir,
     database_url: String,
+    flags: Vec<String>,
     keeper: Keeper,
 }
 
@@ -49,7 +50,15 @@ pub fn launch(database_url: &str, settings: &str, flags: &[&str]) -> Server {
         .proxy(None)
         .build()
         .new_agent();
-    Server { port, child, agent, folder, database_url: database_url.to_owned(), keeper }
+    Server {
+        port,
+        child,
+        agent,
+        folder,
+        database_url: database_url.to_owned(),
+        flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
+        keeper,
+    }
 }
 
 /// Runs the program to its end in an empty folder.
@@ -120,7 +129,8 @@ impl Server {
     /// Starts it again after it ended, on the same port with the same configuration, and waits until it is ready.
     pub fn start_again(&mut self) {
         self.keeper.dismiss();
-        self.child = spawn(&self.folder, &self.database_url, self.port, &[]);
+        let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
+        self.child = spawn(&self.folder, &self.database_url, self.port, &flags);
         self.keeper = keeper("kill -KILL \"$1\"", &[&self.child.id().to_string()]);
         self.wait_until_ready();
     }
@@ -211,7 +221,20 @@ impl Server {
 
     /// Asks it to end, by SIGTERM.
     pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        self.signal("-TERM");
+    }
+
+    /// Makes it hang, until [`Server::resume`].
+    pub fn hang(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.pid().to_string()]).status();
         assert!(status.expect("kill can be run").success(), "the server had ended already:\n{}", self.log());
     }
 
@@ -225,6 +248,8 @@ impl Drop for Server {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
             self.terminate();
+            // It may have been left hanging.
+            self.resume();
             let deadline = Instant::now() + PATIENCE;
             while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
                 std::thread::sleep(Duration::from_millis(5));
