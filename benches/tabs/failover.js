@@ -12,7 +12,7 @@ import { quantile, within } from './scene.js';
  */
 const WAYS = {
   closed: { rounds: 9, reach: [250, 250], go: (_, { page }) => at(() => page.close()) },
-  'navigated away': { rounds: 9, reach: [250, 250], go: (_, { page }) => at(() => page.goto('about:blank')) },
+  'navigated away': { rounds: 9, reach: [250, 250], go: leave },
   'process killed': { rounds: 7, reach: [300, 6500], go: (scene, { page }) => signal(scene, page, 'SIGKILL') },
   frozen: { rounds: 9, reach: [300, 300], go: (scene, master) => at(() => scene.freeze(master)) },
   'stopped without any event': { rounds: 5, reach: [11_000, 6500], go: (scene, { page }) => signal(scene, page, 'SIGSTOP') },
@@ -61,6 +61,13 @@ async function play(scene, { before, go }) {
     const first = Math.min(...led.filter(Boolean));
     return first < Infinity && first - start;
   });
+}
+
+/** To another page of the same origin. @param {Scene} scene @param {Tab} master  @returns {Promise<number>} when the page went */
+async function leave(scene, { page }) {
+  await page.evaluate(() => addEventListener('pagehide', () => (sessionStorage.leftAt = Date.now())));
+  await page.goto(`${scene.origin}/static/css/hello.css`);
+  return page.evaluate(() => Number(sessionStorage.leftAt));
 }
 
 /** @param {() => Promise<unknown>} deed  @returns {Promise<number>} when it was begun */

@@ -11,7 +11,7 @@ const WRAPPED = 50;
 /** ms: looking on takes its time, too. */
 const SLACK = 1000;
 
-describe('hung', { concurrency: 4 }, () => {
+describe('hung', { concurrency: 3 }, () => {
   const house = new House();
   before(() => house.open());
   after(() => house.close());

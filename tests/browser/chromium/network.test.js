@@ -7,7 +7,7 @@ import { until } from '../support/until.js';
 
 const HOURS = 3_600_000;
 
-describe('network', { concurrency: 4 }, () => {
+describe('network', { concurrency: 3 }, () => {
   const house = new House();
   before(() => house.open());
   after(() => house.close());

@@ -5,7 +5,7 @@ import { CONTEXTS, House } from '../support/scene.js';
 import { masterOf } from '../support/tab.js';
 import { until } from '../support/until.js';
 
-describe('storage', { concurrency: 4 }, () => {
+describe('storage', { concurrency: 3 }, () => {
   const house = new House();
   before(() => house.open());
   after(() => house.close());

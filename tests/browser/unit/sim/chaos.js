@@ -59,8 +59,8 @@ export async function chaos(seed, { locks, rounds, rowsInStorage = true }) {
     process.resume();
   }
   if (world.running.length === 0) open();
-  // Long enough for a roll call: a tab that crashed is counted until then.
-  await world.pass(330_000);
+  // Long enough for a roll call by the slowest clock: a tab that crashed is counted until then.
+  await world.pass(420_000);
   return { world, pages: pages.filter(({ process }) => process.life === 'running') };
 }
 
