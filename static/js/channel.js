@@ -9,6 +9,7 @@
  */
 import { print } from './json.js';
 import { subscriptionOf } from './filter.js';
+import { isCount } from './lease.js';
 import { LOG } from './storage.js';
 
 /**
@@ -80,8 +81,8 @@ export function readBatch(value) {
   const whole =
     value !== null &&
     typeof value === 'object' &&
-    Number.isSafeInteger(value.id) &&
-    Number.isSafeInteger(value.term) &&
+    isCount(value.id) &&
+    isCount(value.term) &&
     typeof value.to === 'string' &&
     value.from !== null &&
     typeof value.from === 'object' &&

@@ -2,7 +2,7 @@
  * What the lease tells besides whose it is. The master beats anyway, so this is how a follower knows
  * the state of the connection, how many tabs there are, and whether it missed a batch.
  */
-import { readLease } from './lease.js';
+import { isCount, readLease } from './lease.js';
 
 /**
  * @typedef {object} LeaseFacts
@@ -69,9 +69,9 @@ export class Told {
 function readFacts(value) {
   const { head, tabs, roll, since, connection, problem } = value;
   return {
-    head: Number.isSafeInteger(head) ? head : 0,
-    tabs: Number.isSafeInteger(tabs) ? tabs : 1,
-    roll: Number.isSafeInteger(roll) ? roll : 0,
+    head: isCount(head) ? head : 0,
+    tabs: isCount(tabs) ? tabs : 1,
+    roll: isCount(roll) ? roll : 0,
     since: typeof since === 'number' ? since : null,
     connection: ['connecting', 'online', 'offline'].includes(connection) ? connection : 'connecting',
     problem: problem && typeof problem.title === 'string' ? problem : null,

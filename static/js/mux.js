@@ -21,6 +21,7 @@ import { isFinal, isSuperseded } from './problem.js';
  * @property {() => void} onChunk
  * @property {() => void} onAnswer       an answer has been handed out; no poll is open
  * @property {(times: number) => void} onSuperseded  so many times in a row
+ * @property {() => void} onRefused      the server will not have this browser's id with this term
  * @property {() => boolean} company     whether other tabs live by this poll
  * @property {() => boolean} sparse      ask now and then, hold no connection
  * @property {() => void} onConnection
@@ -177,6 +178,8 @@ export class Mux {
     }
     if (isFinal(problem) && (await this.#isolate(entries, problem))) return;
     if (this.#identity === undefined || this.#open) return;
+    // No subscription is at fault.
+    if (isFinal(problem) && this.#identity) this.#host.onRefused();
     this.#failures += 1;
     const ms = backoff(this.#failures, this.#env.random(), retryAfterMs);
     this.#say('offline', { title: problem.title, detail: problem.detail ?? '', retryAt: this.#env.wall() + ms });
@@ -195,7 +198,8 @@ export class Mux {
     this.#open = open;
     const refused = /** @type {Record<string, Problem>} */ ({});
     for (const entry of entries) {
-      if (entries.length === 1) refused[entry.id] = problem;
+      // Alone, and in nobody's name, it has been tried already.
+      if (entries.length === 1 && !this.#identity) refused[entry.id] = problem;
       else {
         const outcome = await poll(this.#env, this.#url, { wait: 0, subscriptions: [entry] }, { signal: open.controller.signal });
         if (this.#open !== open) return true;

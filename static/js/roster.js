@@ -4,6 +4,7 @@
  * then after that. Who does not answer is gone, and so is its key.
  */
 import { readDemands } from './demand.js';
+import { isCount } from './lease.js';
 
 /**
  * @typedef {import('./types.js').Demand} Demand
@@ -106,7 +107,7 @@ export class Roster {
    * @returns {Demand[] | null} what it wants; null if it is not among those that count
    */
   note(tab, value) {
-    if (!value || typeof value !== 'object') {
+    if (!value || !isCount(value.term) || !isCount(value.roll) || !Array.isArray(value.subs)) {
       this.#present.delete(tab);
       this.#awaited.delete(tab);
       return null;
@@ -136,6 +137,7 @@ export class Roster {
       this.#store.remove(KEY + tab);
       this.#present.delete(tab);
     }
+    this.#awaited.clear();
     return gone;
   }
 

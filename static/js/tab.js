@@ -42,8 +42,8 @@ export class Tab {
   #told = new Told();
   #announced = '';
   #followed = false;
-  /** @type {number | null} */
-  #since = null;
+  /** The term of this tab's last lease, and since when. */
+  #own = { term: 0, since: 0 };
   /** @type {Map<object, ShownProblem>} */
   #troubles = new Map();
   /** @type {Connection} */
@@ -68,6 +68,7 @@ export class Tab {
       onChunk: () => this.#elector?.send('chunk'),
       onAnswer: () => this.#elector?.send('answer', this.#roster?.visibleOther),
       onSuperseded: (times) => this.#onSuperseded(times),
+      onRefused: () => this.#onSuperseded(SAME_BROWSER),
       company: () => this.#count > 1,
       sparse: () => this.#alone && !env.visible(),
       onConnection: () => this.#tell(),
@@ -197,14 +198,14 @@ export class Tab {
     else this.#mux.demands.drop(tab);
     this.#mux.changed();
     if (this.#roster?.complete) this.#mux.flush();
-    if (before !== this.#roster?.count) this.#tell();
+    // While a roll call is being answered, one word for all of it: each write is an event in every tab.
+    if (before !== this.#roster?.count && this.#roster?.complete) this.#tell();
   }
 
   /** @param {number} term */
   #onLead(term) {
     const store = this.#store;
     if (!store) return;
-    this.#since = this.#env.wall();
     this.#channel?.rewind();
     const answered = this.#roster?.lead(term, this.#env.now(), this.#told.before(this.id)) ?? [];
     for (const { tab, key } of answered) this.#onTab(tab, key);
@@ -250,10 +251,17 @@ export class Tab {
       head: this.#channel?.head ?? 0,
       tabs: this.#count,
       roll: this.#roster?.roll ?? 0,
-      since: this.#since,
+      since: this.#since(),
       connection: this.#mux.connection,
       problem: this.#mux.problem,
     };
+  }
+
+  /** Since when this tab has the term that it writes: the first lease of a term tells it, too. */
+  #since() {
+    const term = this.#elector?.state.term ?? 0;
+    if (term !== this.#own.term) this.#own = { term, since: this.#env.wall() };
+    return this.#own.since;
   }
 
   /** @param {Batch} batch */

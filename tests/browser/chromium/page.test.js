@@ -60,6 +60,25 @@ describe('page', () => {
     assert.deepEqual(complaints, []);
   });
 
+  test('hand_over_is_shown_while_it_happens', async () => {
+    const fact = (page, name) => page.$eval(`#status [data-state=${name}]`, (place) => place.textContent);
+    const roles = () => Promise.all(pages.map((page) => page.$eval('#status', (strip) => strip.getAttribute('data-role'))));
+    await until('a master and a follower', 5000, async () => assert.deepEqual((await roles()).sort(), ['follower', 'master']) ?? true);
+    const master = pages[(await roles()).indexOf('master')];
+    const other = pages.find((page) => page !== master);
+    assert.equal(await fact(other, 'handover'), 'none yet');
+    const named = await fact(master, 'tab');
+    assert.match(await fact(other, 'explains'), new RegExp(`listens to tab ${named}`));
+    await until('the seconds to count', 10_000, async () => /^\d+ s ago/.test(await fact(other, 'since')));
+    const term = Number(await fact(other, 'term'));
+    await master.close();
+    pages = [other];
+    await until('the other to lead', 3000, () => other.$('#status[data-role=master]'));
+    for (const name of ['since', 'handover']) assert.match(await fact(other, name), /^just now$/, name);
+    assert.equal(await fact(other, 'tabs'), '1');
+    assert.equal(await fact(other, 'term'), String(term + 1));
+  });
+
   test('row_is_added_by_keyboard_and_shows_in_every_tab', async () => {
     const [page] = pages;
     await (await named(page, 'Name')).focus();

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import puppeteer from 'puppeteer-core';
+import { descendants } from './processes.js';
 import { PLAIN_HOST } from './server.js';
 
 /** Puppeteer's own, under which nothing is ever throttled. */
@@ -22,16 +23,21 @@ export class Chromium {
   #profile = mkdtempSync(join(tmpdir(), 'rowcast-chromium-'));
   /** @type {import('puppeteer-core').Browser} */
   browser = /** @type {any} */ (null);
+  /** @type {Promise<unknown>} */
+  #tracing = Promise.resolve();
 
-  /** @param {{ storage?: boolean }} [options]  `storage: false`: the person blocks cookies and site data */
-  static async launch({ storage = true } = {}) {
+  /**
+   * @param {{ storage?: boolean, flags?: string[] }} [options]  `storage: false`: the person blocks cookies and site data
+   */
+  static async launch({ storage = true, flags = [] } = {}) {
+    const all = [...FLAGS, ...flags];
     const chromium = new Chromium();
     if (!storage) chromium.#writePreferences({ profile: { default_content_setting_values: { cookies: 2 } } });
     chromium.browser = await puppeteer.launch({
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       userDataDir: chromium.#profile,
       ignoreDefaultArgs: UNWANTED,
-      args: process.getuid?.() === 0 ? [...FLAGS, '--no-sandbox'] : FLAGS,
+      args: process.getuid?.() === 0 ? [...all, '--no-sandbox'] : all,
       protocolTimeout: 60_000,
     });
     return chromium;
@@ -42,27 +48,36 @@ export class Chromium {
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /**
-   * SIGKILL to the renderer of a page, as the kernel does when memory runs out.
-   * @param {import('puppeteer-core').Page} page
-   */
+  /** SIGKILL to the renderer of a page, as the kernel does when memory runs out. @param {import('puppeteer-core').Page} page */
   async killRenderer(page) {
-    const session = await this.browser.target().createCDPSession();
-    const times = async () => {
-      const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-      return processInfo.filter(({ type }) => type === 'renderer');
-    };
-    // Nobody tells which process a page is in: the one that is busy when the page is.
-    const before = new Map((await times()).map(({ id, cpuTime }) => [id, cpuTime]));
-    await page.evaluate(() => {
-      const end = performance.now() + 900;
-      while (performance.now() < end);
-    });
-    const grown = (await times()).map(({ id, cpuTime }) => ({ id, by: cpuTime - (before.get(id) ?? 0) }));
-    const [busiest, second] = grown.sort((a, b) => b.by - a.by);
-    if (!busiest || busiest.by < 0.1 || busiest.by < 3 * (second?.by ?? 0)) throw new Error(`no renderer was busy: ${JSON.stringify(grown)}`);
-    process.kill(busiest.id, 'SIGKILL');
-    await session.detach();
+    process.kill(await this.rendererOf(page), 'SIGKILL');
+  }
+
+  /**
+   * The process that a page is in: nobody tells but a trace, and a browser writes one at a time.
+   * @param {import('puppeteer-core').Page} page
+   * @returns {Promise<number>} its id
+   */
+  rendererOf(page) {
+    const found = this.#tracing.then(() => this.#trace(page));
+    this.#tracing = found.catch(() => {});
+    return found;
+  }
+
+  /** Every process of the browser, itself first. */
+  get processes() {
+    return descendants(this.browser.process()?.pid ?? 0);
+  }
+
+  /** @param {import('puppeteer-core').Page} page */
+  async #trace(page) {
+    const mark = `here-${Math.random()}`;
+    await page.tracing.start({ categories: ['blink.user_timing'] });
+    await page.evaluate((name) => performance.mark(name), mark);
+    const trace = JSON.parse(new TextDecoder().decode(await page.tracing.stop()));
+    const pid = trace.traceEvents.find(({ name }) => name === mark)?.pid;
+    if (!this.processes.includes(pid)) throw new Error(`process ${pid} is none of the browser's`);
+    return pid;
   }
 
   /** @param {object} preferences */

@@ -1,5 +1,5 @@
 /** A PostgreSQL cluster of the test's own: a unix socket in a temporary directory, no TCP. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,9 @@ export class Cluster {
   #user = process.getuid?.() === 0 ? idsOf('postgres') : {};
   /** @type {Background | null} */
   #server = null;
+  #databases = 0;
+  /** A template is copied for one at a time. @type {Promise<unknown>} */
+  #making = Promise.resolve();
   /** The database that the schema was loaded into, by a role that is no superuser. */
   url = `postgresql://app@/browser?host=${encodeURIComponent(this.#directory)}`;
 
@@ -47,10 +50,26 @@ export class Cluster {
   /**
    * Runs SQL by the real psql, in one session.
    * @param {string} sql
+   * @param {string} [url]  of another database than the first
    * @returns {Promise<string>} its output, unaligned
    */
-  psql(sql) {
-    return run(join(this.#programs, 'psql'), ['-XqAt', '-v', 'ON_ERROR_STOP=1', this.url], { input: sql });
+  psql(sql, url = this.url) {
+    return run(join(this.#programs, 'psql'), ['-XqAt', '-v', 'ON_ERROR_STOP=1', url], { input: sql });
+  }
+
+  /** One psql that takes statements for as long as it is open. @param {string} url */
+  session(url) {
+    return spawn(join(this.#programs, 'psql'), ['-XqAt', '-v', 'ON_ERROR_STOP=1', url], { stdio: ['pipe', 'ignore', 'inherit'] });
+  }
+
+  /** Another database with the same schema, for a scenario of its own. @returns {Promise<string>} its URL */
+  async another() {
+    this.#databases += 1;
+    const name = `browser_${this.#databases}`;
+    const made = this.#making.then(() => this.psql(`create database ${name} template browser`, this.url.replace('/browser', '/postgres')));
+    this.#making = made.catch(() => {});
+    await made;
+    return this.url.replace('/browser', `/${name}`);
   }
 
   /** Ends the cluster and removes it. */

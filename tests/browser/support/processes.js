@@ -1,5 +1,6 @@
 /** Programs that a test starts and ends: by their own pid, never by name. */
 import { execFile, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /**
  * Runs a program to its end.
@@ -48,5 +49,18 @@ export class Background {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), limit);
     await this.ended;
     clearTimeout(timer);
+  }
+}
+
+/** A process and all that it and they have started. @param {number} pid @returns {number[]} */
+export function descendants(pid) {
+  try {
+    // Each thread has children of its own.
+    const threads = readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8'));
+    const children = threads.join(' ').split(' ').filter(Boolean).map(Number);
+    return [pid, ...children.flatMap(descendants)];
+  } catch {
+    // It has ended meanwhile.
+    return [];
   }
 }

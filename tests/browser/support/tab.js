@@ -5,6 +5,9 @@
 import { until } from './until.js';
 
 export class Tab {
+  /** How many entries a writer's journal had when this tab was opened: it is told the rest. */
+  since = 0;
+
   /** @param {import('puppeteer-core').Page} page @param {string} url */
   constructor(page, url) {
     this.page = page;
@@ -12,7 +15,7 @@ export class Tab {
   }
 
   /**
-   * @param {import('puppeteer-core').Browser} browser
+   * @param {import('puppeteer-core').Browser | import('puppeteer-core').BrowserContext} browser
    * @param {string} origin
    */
   static async open(browser, origin) {

@@ -20,12 +20,20 @@ for (const locks of [true, false]) {
           // One poll may just be going over into the next.
           if (world.server.parked.size === 0) await world.pass(100);
           assert.equal(world.server.parked.size, 1, 'polls that are open at the server');
+          assert.deepEqual(leftBehind(world, pages), [], 'keys of tabs that are no more');
           assert.ok(pages.every(({ rowcast }) => rowcast.state.tabs === pages.length), 'every tab knows how many there are');
         });
       }
       t.diagnostic(`seeds ${FIRST} to ${FIRST + SEEDS - 1}`);
     });
   }
+}
+
+/** What lies in storage beside the lease, the ping, the browser's id, the log's slots and a key for each tab. */
+function leftBehind(world, pages) {
+  const tabs = pages.map(({ rowcast }) => rowcast.state.tab);
+  const names = [...world.storage.truth.keys()].map((key) => key.replace(/^rowcast:1:[^:]*:/, ''));
+  return names.filter((name) => !['lease', 'ping', 'browser'].includes(name) && !tabs.includes(name.replace(/^tab:/, '')) && !/^log:([12]?\d|3[01])$/.test(name));
 }
 
 async function within(what, run) {

@@ -165,7 +165,7 @@ test('lock_that_is_granted_too_late_is_let_go', async () => {
 });
 
 test('foreign_values_in_the_lease_are_no_lease', () => {
-  for (const value of [null, 7, 'x', {}, { term: '5', tab: 'a', beat: 1 }, { term: 5, tab: 7, beat: 1 }, { term: -1, tab: 'a', beat: 1 }, { term: 1e300, tab: 'a', beat: 1 }]) {
+  for (const value of [null, 7, 'x', {}, { term: '5', tab: 'a', beat: 1 }, { term: 5, tab: 7, beat: 1 }, { term: -1, tab: 'a', beat: 1 }, { term: 1e300, tab: 'a', beat: 1 }, { term: Number.MAX_SAFE_INTEGER, tab: 'a', beat: 1 }]) {
     assert.equal(readLease(value), null, JSON.stringify(value));
   }
 });
@@ -193,9 +193,12 @@ for (const locks of [true, false]) {
       const first = new Candidate(world, { locks });
       await until(world, 2000, 'the first tab to lead', () => first.leads);
       const sleeper = new Candidate(world, { locks });
+      const late = [];
       for (let round = 0; round < 10; round++) {
-        new Candidate(world, { locks, visible: world.random.chance(0.5) });
+        late.push(new Candidate(world, { locks, visible: world.random.chance(0.5), speed: world.random.between(0.8, 1.25) }));
         sleeper.process.stop();
+        world.random.pick(world.processes).setClock(world.random.between(-1e8, 1e8));
+        world.random.pick([sleeper, ...late]).process.leap(world.random.between(0, 3_600_000));
         await world.pass(world.random.between(0, 20_000));
         sleeper.process.cont();
         world.random.pick(world.processes).setVisible(world.random.chance(0.5));
@@ -262,7 +265,7 @@ async function turmoil(world, locks) {
   const tabs = [new Candidate(world, { locks })];
   const some = (life) => random.pick(tabs.filter(({ process }) => process.life === life))?.process;
   const deeds = [
-    () => tabs.push(new Candidate(world, { locks, visible: random.chance(0.6) })),
+    () => tabs.push(new Candidate(world, { locks, visible: random.chance(0.6), speed: random.between(0.8, 1.25) })),
     () => some('running')?.close(),
     () => some('running')?.kill(),
     () => some('running')?.stop(),
@@ -271,11 +274,15 @@ async function turmoil(world, locks) {
     () => some('frozen')?.resume(),
     () => some('running')?.setVisible(random.chance(0.5)),
     () => random.chance(0.3) && some('running')?.view.clear(),
+    () => some('running')?.leap(random.between(0, 3_600_000)),
+    () => some('running')?.setClock(random.between(-1e8, 1e8)),
+    () => (world.storage.full = random.chance(0.2)),
   ];
   for (let i = 0; i < 60; i++) {
     random.pick(deeds)();
     await world.pass(random.chance(0.6) ? random.between(0, 100) : random.between(0, 15_000));
   }
+  world.storage.full = false;
   for (const { process } of tabs) {
     process.cont();
     process.resume();

@@ -1,6 +1,7 @@
 /** The poll that all tabs share, in the simulated browser. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Store } from '../../../static/js/storage.js';
 import { until } from './sim/candidate.js';
 import { Page } from './sim/page.js';
 import { SimServer } from './sim/server.js';
@@ -62,6 +63,35 @@ test('idle_tabs_write_half_a_time_a_second', async () => {
   await world.pass(120_000);
   const rate = (world.storage.writes - before) / 120;
   assert.ok(rate <= 0.6, `${rate} writes a second`);
+});
+
+test('hand_over_costs_little_more_than_a_write_a_tab', async () => {
+  const { world, master, pages } = await open(12);
+  const before = world.storage.writes;
+  master.process.close();
+  await world.pass(1500);
+  const written = world.storage.writes - before;
+  assert.ok(written <= pages.length + 8, `${written} writes for ${pages.length} tabs`);
+  const others = pages.filter((page) => page !== master);
+  assert.ok(others.every(({ rowcast }) => rowcast.state.tabs === others.length), 'and all know how many there are');
+});
+
+test('term_that_the_server_refuses_costs_the_browser_its_id_and_no_more', async () => {
+  const { server, pages, world } = await open(3);
+  const { browser } = only(server.parked).request;
+  // What a foreign script wrote over the lease: a term that nobody counted to.
+  const foreign = new Store(world.spawn({ visible: false }).env, '/ ');
+  assert.notEqual(foreign.get('lease'), null);
+  // More than once: a tab that has not heard of it yet may write its own over it.
+  for (let beat = 1; beat <= 3; beat++) {
+    foreign.set('lease', { term: 5e9, tab: 'junk', beat });
+    await world.pass(50);
+  }
+  await world.pass(20_000);
+  server.insert('a', { v: 1 });
+  await world.pass(1000);
+  for (const page of pages) page.checkCurrent();
+  assert.notEqual(only(server.parked).request.browser, browser);
 });
 
 test('refused_subscription_does_not_silence_the_others', async () => {

@@ -7,6 +7,7 @@ import { SimServer } from './server.js';
 import { World } from './world.js';
 
 const MOST_TABS = 6;
+const HOURS = 3_600_000;
 /** The last two are large. */
 const TEXTS = ['x'.repeat(10), 'y'.repeat(60), 'z'.repeat(60)];
 
@@ -24,7 +25,7 @@ export async function chaos(seed, { locks, rounds, rowsInStorage = true }) {
   const open = () => {
     const tables = random.pick([['a'], ['a', 'b'], ['a', 'k'], ['a', 'b', 'k']]);
     const where = random.pick([undefined, undefined, { v: 1 }, { text: TEXTS[1] }, { v: 1, text: TEXTS[1] }]);
-    pages.push(new Page(world, { locks, tables, where, rowsInStorage, visible: random.chance(0.6) }));
+    pages.push(new Page(world, { locks, tables, where, rowsInStorage, visible: random.chance(0.6), speed: random.between(0.8, 1.25) }));
   };
   const some = (life) => random.pick(pages.filter(({ process }) => process.life === life))?.process;
   const deeds = [
@@ -36,6 +37,8 @@ export async function chaos(seed, { locks, rounds, rowsInStorage = true }) {
     () => some('running')?.freeze(),
     () => some('frozen')?.resume(),
     () => some('running')?.setVisible(random.chance(0.5)),
+    () => some('running')?.leap(random.pick([1000, 7000, 3 * HOURS])),
+    () => some('running')?.setClock(random.pick([-7, 7]) * HOURS),
     () => server.setUp(!server.up || random.chance(0.7)),
     () => random.chance(0.2) && some('running')?.view.clear(),
     () => (world.storage.full = random.chance(0.1)),
@@ -56,8 +59,8 @@ export async function chaos(seed, { locks, rounds, rowsInStorage = true }) {
     process.resume();
   }
   if (world.running.length === 0) open();
-  // Long enough for a roll call: a tab that crashed is counted until then.
-  await world.pass(330_000);
+  // Long enough for a roll call by the slowest clock: a tab that crashed is counted until then.
+  await world.pass(420_000);
   return { world, pages: pages.filter(({ process }) => process.life === 'running') };
 }
 

@@ -3,6 +3,8 @@
  * are positions in it, polls that park, one poll a browser. Requests take time and get lost.
  */
 const HORIZON = 60;
+/** The most that a browser's term may grow by at once. */
+const LARGEST_STEP = 1_000_000;
 /** Characters of a text from which on an update that leaves it as it was leaves it out. */
 const LARGE = 50;
 
@@ -105,7 +107,9 @@ export class SimServer {
     if (bad) return exchange.problem(404, 'not-found');
     if (subscriptions.some(({ table }) => this.views.has(table))) return exchange.problem(400, 'view');
     if (browser) {
-      if (term < (this.terms.get(browser) ?? 0)) return exchange.problem(409, 'superseded');
+      const highest = this.terms.get(browser) ?? term;
+      if (term < highest) return exchange.problem(409, 'superseded');
+      if (term - highest > LARGEST_STEP) return exchange.problem(400, 'bad-request');
       this.terms.set(browser, term);
       for (const other of [...this.parked]) {
         if (other.request.browser === browser) this.supersede(other);

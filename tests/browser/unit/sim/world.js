@@ -82,7 +82,7 @@ function settle() {
 /** One tab in a process of its own. */
 export class Process {
   /** @param {World} world */
-  constructor(world, { visible = true, locks = true, storage = true, fakeLocks = null }) {
+  constructor(world, { visible = true, locks = true, storage = true, fakeLocks = null, speed = 1 }) {
     this.world = world;
     this.name = `p${world.processes.length}`;
     /** @type {'running' | 'stopped' | 'frozen' | 'dead'} */
@@ -98,14 +98,32 @@ export class Process {
     this.lockClient = locks ? world.locks.open(this) : null;
     this.fakeLocks = fakeLocks;
     this.ends = new Set();
+    /** How fast this process's clock runs, and by how much it is ahead: monotonic, and of the day. */
+    this.speed = speed;
+    this.ahead = 0;
+    this.wallAhead = 0;
+  }
+
+  get now() {
+    return this.world.now * this.speed + this.ahead;
+  }
+
+  /** The monotonic clock leaps ahead, as over a sleep that it counts; timers know nothing of it. @param {number} ms */
+  leap(ms) {
+    this.ahead += ms;
+  }
+
+  /** Somebody sets the clock of the day, forward or back. @param {number} ms */
+  setClock(ms) {
+    this.wallAhead += ms;
   }
 
   /** The world as this process sees it, in the form of static/js/env.js. */
   get env() {
     const { world } = this;
     return {
-      now: () => world.now,
-      wall: () => 1_700_000_000_000 + world.now,
+      now: () => this.now,
+      wall: () => 1_700_000_000_000 + world.now + this.wallAhead,
       random: world.random,
       secret: (bytes) => world.random.hex(bytes),
       setTimeout: (run, ms) => this.setTimeout(run, ms),
@@ -128,7 +146,7 @@ export class Process {
   /** Timers of hidden pages tick once a second, but for those armed in a storage event's handler. */
   setTimeout(run, ms) {
     const { world } = this;
-    const due = world.now + ms;
+    const due = world.now + ms / this.speed;
     const at = this.visible || this.inStorageEvent ? due : Math.ceil(due / 1000) * 1000;
     return world.at(at, () => this.run(run));
   }

@@ -1,0 +1,69 @@
+/** Debian's Firefox, driven by WebDriver BiDi. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import puppeteer from 'puppeteer-core';
+import { descendants } from './processes.js';
+import { PLAIN_HOST } from './server.js';
+
+const PREFERENCES = {
+  // Loopback only, whatever Firefox thinks of by itself.
+  'network.dns.localDomains': PLAIN_HOST,
+  'network.proxy.type': 0,
+  'app.update.enabled': false,
+  'datareporting.policy.dataSubmissionEnabled': false,
+};
+
+export class Firefox {
+  #profile = mkdtempSync(join(tmpdir(), 'rowcast-firefox-'));
+  /** @type {import('puppeteer-core').Browser} */
+  browser = /** @type {any} */ (null);
+
+  static async launch() {
+    const firefox = new Firefox();
+    firefox.browser = await puppeteer.launch({
+      browser: 'firefox',
+      executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
+      userDataDir: firefox.#profile,
+      extraPrefsFirefox: PREFERENCES,
+      // Firefox will not start where the home directory is another user's.
+      env: { ...process.env, HOME: firefox.#profile },
+      protocolTimeout: 60_000,
+    });
+    return firefox;
+  }
+
+  async close() {
+    await this.browser.close();
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /**
+   * The process that a page is in, found while nothing else is going on.
+   * @param {import('puppeteer-core').Page} page
+   * @returns {Promise<number>} its id
+   */
+  async rendererOf(page) {
+    const all = descendants(this.browser.process()?.pid ?? 0);
+    // Nobody tells which process a page is in: the one that is busy when the page is.
+    const before = new Map(all.map((pid) => [pid, ticksOf(pid)]));
+    await page.evaluate(() => {
+      const end = performance.now() + 1500;
+      while (performance.now() < end);
+    });
+    const grown = all.map((pid) => ({ pid, by: ticksOf(pid) - (before.get(pid) ?? 0) })).sort((a, b) => b.by - a.by);
+    const [busiest, second] = grown;
+    if (!busiest || busiest.by < 10 || busiest.by < 2 * (second?.by ?? 0)) throw new Error(`no process was busy: ${JSON.stringify(grown)}`);
+    return busiest.pid;
+  }
+}
+
+/** Processor time that a process has used, in hundredths of a second. @param {number} pid */
+function ticksOf(pid) {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return Number(fields[11]) + Number(fields[12]);
+  } catch {
+    return 0;
+  }
+}
