@@ -257,7 +257,7 @@ begin
 end
 $$;
 
--- What a table looks like, in two hashes: of its columns, its key and our triggers, which somebody may disable and enable
+-- What a table looks like, in two hashes: of its columns, their types, its key and our triggers, which somebody may disable and enable
 -- again; and of where its rows and those of its partitions lie on disk, which TRUNCATE and every rewrite (ALTER TYPE …
 -- USING, say) change, and coming and going partitions.
 create or replace function rowcast.shape(target regclass) returns text
@@ -268,6 +268,12 @@ as $$
       (select i.indkey from pg_index i where i.indrelid = target and i.indisprimary and i.indimmediate),
       (select string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod, a.attgenerated), ', ' order by a.attnum)
        from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped),
+      -- A label of an enum or an attribute of a composite that is renamed changes the text of rows that nobody writes.
+      (select string_agg(concat_ws(' ', t.type,
+           (select string_agg(quote_ident(e.enumlabel), ',' order by e.enumsortorder) from pg_enum e where e.enumtypid = t.type),
+           (select string_agg(quote_ident(p.attname), ',' order by p.attnum) from pg_type y join pg_attribute p on p.attrelid = y.typrelid
+            where y.oid = t.type and p.attnum > 0 and not p.attisdropped)), ', ' order by t.type)
+       from rowcast.types_of(target) t),
       -- The transaction that wrote the trigger's row last tells what came and went between two looks.
       (select string_agg(concat_ws(' ', t.oid, t.xmin, t.tgenabled), ', ' order by t.oid) from pg_trigger t
        where t.tgfoid = 'rowcast.capture()'::regprocedure

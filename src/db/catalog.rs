@@ -13,6 +13,8 @@ use crate::config::Access;
 /// `readable` and `row_security` are about the server's own role: the log holds every row, so what a list would not show
 /// must not be followed. `sql_name` is quoted by the database. `watched` is whether all its changes are logged, and as its
 /// own: a partition's are its root's, a trigger may be disabled, and one that came with a dump is not known to be ours.
+/// `refusal` is why it could not be watched any more, where it has changed since: it was made a partition, say. A table that
+/// others inherit from by now is fine, for its own rows are listed and told alike.
 pub const QUERY: &str = r#"
 with named as materialized (
   select c.oid, e.name, n.nspname, c.relname, c.relkind,
@@ -21,6 +23,8 @@ with named as materialized (
              select from (select c.oid as relid union all select p.relid from pg_partition_tree(c.oid) p) of_it
              where not exists (select from pg_trigger t where t.tgrelid = of_it.relid and t.tgenabled in ('O', 'A')
                                  and t.tgfoid = to_regprocedure('rowcast.capture()') and t.tgtype & 29 = 29)) as watched,
+         case when c.relkind in ('r', 'p') and (c.relkind = 'p' or not exists (select from pg_inherits i where i.inhparent = c.oid))
+              then rowcast.refusal(c.oid) end as refusal,
          has_table_privilege(c.oid, 'select') as readable, row_security_active(c.oid) as row_security
   from unnest($1::text[]) as e (name)
   join pg_namespace n on n.nspname = case when strpos(e.name, '.') = 0 then 'public' else split_part(e.name, '.', 1) end
@@ -31,7 +35,7 @@ select c.oid, c.name, format('%I.%I', c.nspname, c.relname) as sql_name, c.relki
        format_type(a.atttypid, a.atttypmod) as type_name,
        a.attgenerated = '' and a.attidentity <> 'a' as writable,
        array_position(k.indkey::int2[], a.attnum) as key_place,
-       c.watched, c.readable, c.row_security
+       c.watched, c.refusal, c.readable, c.row_security
 from named c
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 left join pg_index k on k.indrelid = c.oid and k.indisprimary and k.indimmediate
@@ -45,7 +49,7 @@ pub fn catalog(expose: &BTreeMap<String, Access>, rows: &[Row]) -> Catalog {
         table: Table,
         key: Vec<(i32, usize)>,
         watched: bool,
-        hidden: Option<&'static str>,
+        hidden: Option<String>,
     }
     let mut found: HashMap<Relation, Found> = HashMap::new();
     for row in rows {
@@ -68,9 +72,11 @@ pub fn catalog(expose: &BTreeMap<String, Access>, rows: &[Row]) -> Catalog {
             key: Vec::new(),
             watched: row.get("watched"),
             hidden: if !row.get::<_, bool>("readable") {
-                Some("the server's role may not select from it")
+                Some("the server's role may not select from it".to_owned())
+            } else if row.get::<_, bool>("row_security") {
+                Some("row security hides some of its rows from the server's role".to_owned())
             } else {
-                row.get::<_, bool>("row_security").then_some("row security hides some of its rows from the server's role")
+                row.get("refusal")
             },
         });
         if let Some(place) = row.get::<_, Option<i32>>("key_place") {

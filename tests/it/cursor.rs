@@ -200,6 +200,22 @@ fn a_changed_shape_and_a_remade_table_are_followed_without_a_restart() {
     wait_for("the remade table is followed", || follower.rows().keys().eq(["[9]"]).then_some(()));
 }
 
+/// A type changes what its rows look like, though nobody writes them.
+#[test]
+fn a_renamed_label_and_a_renamed_attribute_are_resets() {
+    let (database, server) = example();
+    database.psql(
+        "create type mood as enum ('good', 'sad'); create type felt as (mood mood, since int);
+         alter table testtype add column moods felt[]; insert into testtype (id, name, moods) values (1, 'a', array[('sad', 1)::felt])",
+    );
+    let follower = Follower::start(server.port, "testtype", "", |_| None);
+    wait_for("the row is there", || (follower.rows().len() == 1).then_some(()));
+    database.psql("alter type mood rename value 'sad' to 'blue'");
+    wait_for("the new label is shown", || (follower.rows()["[1]"]["moods"][0]["mood"] == "blue").then_some(()));
+    database.psql("alter type felt rename attribute since to from_when");
+    wait_for("the new attribute is shown", || (follower.rows()["[1]"]["moods"][0]["from_when"] == 1).then_some(()));
+}
+
 #[test]
 fn a_shape_changed_while_no_server_ran_is_a_reset() {
     let (database, mut server) = example();

@@ -1,6 +1,6 @@
 //! What cannot be watched is refused with a sentence that says why.
 
-use crate::support::{database, empty_example};
+use crate::support::{database, empty_example, server, wait_for};
 
 #[test]
 fn what_cannot_be_watched_is_refused_with_a_reason() {
@@ -82,4 +82,27 @@ fn a_busy_table_is_watched_as_soon_as_it_is_free_and_its_writers_do_not_queue() 
         watching.join().unwrap();
     });
     assert_eq!(database.psql("select count(*) from pg_trigger where tgrelid = 'busy'::regclass"), "3");
+}
+
+/// What `watch` would refuse may come about later: such a table is not served, and the reason is told.
+#[test]
+fn a_table_that_becomes_one_that_cannot_be_watched_is_served_no_more() {
+    let database = database();
+    database.psql(
+        "create type mood as enum ('good', 'bad'); create table person (id int primary key, mood mood); select rowcast.watch('person');
+         create table event (id int primary key); select rowcast.watch('event')",
+    );
+    let server = server(&database, "[expose]\nperson = \"r\"\nevent = \"r\"\n");
+    database.psql(
+        "create table all_events (id int not null, mtime timestamptz not null) partition by range (id);
+         alter table all_events attach partition event for values from (0) to (9);
+         create function mood_json(mood) returns json language sql as 'select to_json($1::text)';
+         create cast (mood as json) with function mood_json(mood)",
+    );
+    let problems = wait_for("both are told of", || {
+        let ready = server.get("/readyz").json();
+        (ready["problems"].as_array()?.len() == 2).then(|| ready["problems"].to_string())
+    });
+    assert!(problems.contains("event is not served: it is a partition") && problems.contains("a cast to json"), "{problems}");
+    assert_eq!(server.get("/api/person").status, 404);
 }
