@@ -5,6 +5,7 @@ mod client;
 mod clients;
 mod faults;
 mod gate;
+mod held;
 mod large;
 mod promises;
 mod run;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::client::Subscribed;
+use super::held::Subscribed;
 use super::tables::{BRANCH_SUM, PILES_SUM};
 
 /// Looks at all that a client has after an answer; the sentence says what is broken.

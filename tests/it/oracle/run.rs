@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore};
 
-use super::client::{Client, Counts, Held, difference};
+use super::client::Client;
 use super::clients::{Plan, plans};
+use super::held::{Counts, Held, difference};
 use super::settings::Settings;
 use super::transactions::{self, Step};
 use super::world::World;
