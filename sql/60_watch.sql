@@ -1,5 +1,27 @@
 -- watch(), unwatch() and watch_all(): which tables are captured.
 
+-- The types that the text of a table's rows depends on: of its columns, and what those are arrays, domains, composites or
+-- ranges of.
+create or replace function rowcast.types_of(target oid) returns table (type oid)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive types (type) as (
+    select a.atttypid from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped
+    union
+    select part.type
+    from types s join pg_type t on t.oid = s.type
+    cross join lateral (
+      select t.typelem
+      union all select t.typbasetype
+      union all select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+      union all select r.rngsubtype from pg_range r where r.rngtypid = t.oid
+    ) part (type)
+    where part.type <> 0
+  )
+  select s.type from types s
+$$;
+
 -- Why this table cannot be watched, as a sentence; null if it can.
 create or replace function rowcast.refusal(target regclass) returns text
 language sql stable
@@ -27,8 +49,12 @@ as $$
     when c.reloftype <> 0 and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'mtime')
       then 'it is a typed table without a column mtime, which cannot be added to it alone'
     when exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'mtime' and a.attnum > 0
-                   and (a.atttypid <> 'timestamptz'::regtype or a.attgenerated <> ''))
-      then 'it has a column mtime that is not a plain timestamp with time zone'
+                   and (a.atttypid <> 'timestamptz'::regtype or a.attgenerated <> '' or a.atttypmod between 0 and 5))
+      then 'it has a column mtime that is not a plain timestamp with time zone, exact to the microsecond'
+    -- It would run in the trigger, with the rights of the trigger's role and the search_path of whoever writes.
+    when exists (select from rowcast.types_of(c.oid) t join pg_cast x on x.castsource = t.type and x.casttarget = 'json'::regtype
+                   join pg_proc f on f.oid = x.castfunc join pg_language l on l.oid = f.prolang where l.lanname not in ('internal', 'c'))
+      then 'a column has a type with a cast to json of the application''s own, which would run within our trigger: drop that cast'
   end
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.oid = target
@@ -69,6 +95,30 @@ $$;
 -- The form of version 0.1, which the one below would make ambiguous.
 drop function if exists rowcast.watch(regclass, integer);
 
+-- The comment on a column that watch() added, by which unwatch() knows that it is still the same.
+create or replace function rowcast.mark_of_ours() returns text
+language sql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 'When the row was written last; added by rowcast.watch()'
+$$;
+
+-- What somebody made to use a table's column mtime: an index, a constraint, a view. It would go with the column.
+create or replace function rowcast.users_of_mtime(target regclass) returns setof text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select distinct coalesce(pg_describe_object('pg_class'::regclass, r.ev_class, 0), pg_describe_object(d.classid, d.objid, d.objsubid))
+  from pg_attribute a
+  join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = a.attrelid and d.refobjsubid = a.attnum and d.deptype in ('n', 'a')
+  left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
+  left join pg_constraint k on d.classid = 'pg_constraint'::regclass and k.oid = d.objid
+  left join pg_attrdef f on d.classid = 'pg_attrdef'::regclass and f.oid = d.objid
+  where a.attrelid = target and a.attname = 'mtime' and a.attnum > 0 and not a.attisdropped
+    -- But its own default and NOT NULL.
+    and (f.adnum = a.attnum) is not true and (k.contype = 'n') is not true
+$$;
+
 -- Watches a table: adds mtime where it is missing, without a rewrite, and the triggers. Doing it again is safe, and
 -- is how another limit is set (null: as it was; at first 1000 rows and 4 MiB). The default is written into
 -- existing rows as now(), once; rows to come get clock_timestamp(). Needs the table's owner.
@@ -92,6 +142,7 @@ begin
     from pg_attribute a where a.attrelid = target and a.attname = 'mtime' and a.attnum > 0;
   if add_column then
     execute format('alter table %s add column mtime timestamptz not null default now()', target);
+    execute format('comment on column %s.mtime is %L', target, rowcast.mark_of_ours());
   end if;
   if add_column or add_default then
     execute format('alter table %s alter column mtime set default clock_timestamp()', target);
@@ -148,6 +199,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   w rowcast.watched;
+  mtime record;
+  in_the_way text;
 begin
   perform rowcast.lock_table(target);
   delete from rowcast.watched x where x.relation = target returning * into w;
@@ -155,11 +208,21 @@ begin
     raise exception 'rowcast does not watch %', target using errcode = 'undefined_object';
   end if;
   perform rowcast.drop_triggers(target);
-  -- Where the column has become another table's by now (the table was made a partition, say), it stays.
-  if w.mtime_added and exists (
-       select from pg_attribute a where a.attrelid = target and a.attname = 'mtime' and not a.attisdropped and a.attinhcount = 0) then
+  select coalesce(col_description(target, a.attnum) = rowcast.mark_of_ours(), true) as marked,
+         pg_get_expr(f.adbin, f.adrelid) = 'clock_timestamp()' as ours
+    into mtime
+    from pg_attribute a left join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
+    where a.attrelid = target and a.attname = 'mtime' and not a.attisdropped and a.attinhcount = 0;
+  -- A column or a default that is somebody else's by now stays: the table was made a partition, say, or the column made anew.
+  if w.mtime_added and mtime.marked and mtime.ours then
+    select string_agg(u.u, ', ') into in_the_way from rowcast.users_of_mtime(target) u (u);
+    if in_the_way is not null then
+      raise exception 'the column mtime, which was added to %, cannot be dropped: % would go with it', target, in_the_way
+        using errcode = 'dependent_objects_still_exist',
+              hint = format('Drop that first; or keep the column, by a comment of your own: comment on column %s.mtime is ''mine''', target);
+    end if;
     execute format('alter table %s drop column mtime', target);
-  elsif w.default_added and not w.mtime_added then
+  elsif w.default_added and not w.mtime_added and mtime.ours then
     execute format('alter table %s alter column mtime drop default', target);
   end if;
   delete from rowcast.pruned_mtime p where p.relation = target;
@@ -194,8 +257,9 @@ begin
 end
 $$;
 
--- What a table looks like, in two hashes: of its columns and its key; and of where its rows and those of its partitions lie on
--- disk, which TRUNCATE and every rewrite (ALTER TYPE … USING, say) change, and coming and going partitions.
+-- What a table looks like, in two hashes: of its columns, its key and our triggers, which somebody may disable and enable
+-- again; and of where its rows and those of its partitions lie on disk, which TRUNCATE and every rewrite (ALTER TYPE …
+-- USING, say) change, and coming and going partitions.
 create or replace function rowcast.shape(target regclass) returns text
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -203,7 +267,11 @@ as $$
   select md5(concat_ws(' ',
       (select i.indkey from pg_index i where i.indrelid = target and i.indisprimary and i.indimmediate),
       (select string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod, a.attgenerated), ', ' order by a.attnum)
-       from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped)))
+       from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped),
+      -- The transaction that wrote the trigger's row last tells what came and went between two looks.
+      (select string_agg(concat_ws(' ', t.oid, t.xmin, t.tgenabled), ', ' order by t.oid) from pg_trigger t
+       where t.tgfoid = 'rowcast.capture()'::regprocedure
+         and (t.tgrelid = target or t.tgrelid in (select p.relid from pg_partition_tree(target) p)))))
     || ' ' || md5(
       (select string_agg(concat_ws(' ', c.oid, c.relfilenode), ', ' order by c.oid) from pg_class c
        where c.oid = target or c.oid in (select t.relid from pg_partition_tree(target) t)))

@@ -11,19 +11,28 @@ use crate::config::Access;
 /// One row a column of every table that is one of the names in $1, those of public without a schema.
 ///
 /// `readable` and `row_security` are about the server's own role: the log holds every row, so what a list would not show
-/// must not be followed. `sql_name` is quoted by the database. `watched` is whether our capture trigger is on the table and enabled.
+/// must not be followed. `sql_name` is quoted by the database. `watched` is whether all its changes are logged, and as its
+/// own: a partition's are its root's, a trigger may be disabled, and one that came with a dump is not known to be ours.
 pub const QUERY: &str = r#"
-select c.oid, e.name, format('%I.%I', n.nspname, c.relname) as sql_name, c.relkind, a.attname::text as column_name,
+with named as materialized (
+  select c.oid, e.name, n.nspname, c.relname, c.relkind,
+         exists (select from rowcast.watched w where w.relation = c.oid)
+           and not exists (
+             select from (select c.oid as relid union all select p.relid from pg_partition_tree(c.oid) p) of_it
+             where not exists (select from pg_trigger t where t.tgrelid = of_it.relid and t.tgenabled in ('O', 'A')
+                                 and t.tgfoid = to_regprocedure('rowcast.capture()') and t.tgtype & 29 = 29)) as watched,
+         has_table_privilege(c.oid, 'select') as readable, row_security_active(c.oid) as row_security
+  from unnest($1::text[]) as e (name)
+  join pg_namespace n on n.nspname = case when strpos(e.name, '.') = 0 then 'public' else split_part(e.name, '.', 1) end
+  join pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p', 'v', 'm', 'f')
+    and c.relname = case when strpos(e.name, '.') = 0 then e.name else substr(e.name, strpos(e.name, '.') + 1) end
+)
+select c.oid, c.name, format('%I.%I', c.nspname, c.relname) as sql_name, c.relkind, a.attname::text as column_name,
        format_type(a.atttypid, a.atttypmod) as type_name,
        a.attgenerated = '' and a.attidentity <> 'a' as writable,
        array_position(k.indkey::int2[], a.attnum) as key_place,
-       exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgenabled in ('O', 'A')
-                 and t.tgfoid = to_regprocedure('rowcast.capture()')) as watched,
-       has_table_privilege(c.oid, 'select') as readable, row_security_active(c.oid) as row_security
-from unnest($1::text[]) as e (name)
-join pg_namespace n on n.nspname = case when strpos(e.name, '.') = 0 then 'public' else split_part(e.name, '.', 1) end
-join pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p', 'v', 'm', 'f')
-  and c.relname = case when strpos(e.name, '.') = 0 then e.name else substr(e.name, strpos(e.name, '.') + 1) end
+       c.watched, c.readable, c.row_security
+from named c
 join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 left join pg_index k on k.indrelid = c.oid and k.indisprimary and k.indimmediate
 order by c.oid, a.attnum

@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use futures_util::Stream;
@@ -21,6 +23,9 @@ use crate::error::{Error, Result};
 /// What a connection brings besides answers. It must be polled for the client to get on, and ends with the connection.
 pub type Messages = Pin<Box<dyn Stream<Item = std::result::Result<AsyncMessage, tokio_postgres::Error>> + Send>>;
 
+/// Attempts of callers that may block, at once: more than pool and command make together, unless most of them hang.
+const CONNECTING_MOST: usize = 32;
+
 /// Connects, for a caller that may block. Notices of the server go to the log if `notices`.
 pub fn connect_blocking(address: &Address, notices: bool) -> Result<postgres::Client> {
     let mut attempts = Attempts::new(address);
@@ -29,16 +34,39 @@ pub fn connect_blocking(address: &Address, notices: bool) -> Result<postgres::Cl
         if notices {
             config.notice_callback(|notice| tracing::info!("{}", notice.message()));
         }
-        let outcome = match attempt.tls.clone() {
-            Some(tls) => config.connect(tls),
-            None => config.connect(NoTls),
-        };
-        match outcome {
-            Ok(client) => return Ok(client),
-            Err(error) => attempts.failed(&attempt, error),
+        match within(address.connect_timeout, config, attempt.tls.clone()) {
+            Some(Ok(client)) => return Ok(client),
+            Some(Err(error)) => attempts.failed(&attempt, error),
+            None => attempts.gave_no_answer(&attempt, address.connect_timeout.unwrap_or_default()),
         }
     }
     Err(attempts.error())
+}
+
+/// Makes a connection on a thread of its own: the synchronous crate bounds the socket's connect alone, and a server that
+/// accepts and then is mute would keep the caller for ever. None where the time is up; the thread then stays until the
+/// server says something or the connection is cut, so there are never more than [`CONNECTING_MOST`] of them.
+fn within(
+    limit: Option<Duration>,
+    config: postgres::Config,
+    tls: Option<MakeRustlsConnect>,
+) -> Option<std::result::Result<postgres::Client, postgres::Error>> {
+    static CONNECTING: AtomicUsize = AtomicUsize::new(0);
+    let connect = move || match tls {
+        Some(tls) => config.connect(tls),
+        None => config.connect(NoTls),
+    };
+    let Some(limit) = limit else { return Some(connect()) };
+    if CONNECTING.fetch_add(1, Ordering::Relaxed) >= CONNECTING_MOST {
+        CONNECTING.fetch_sub(1, Ordering::Relaxed);
+        return None;
+    }
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        _ = sender.send(connect());
+        CONNECTING.fetch_sub(1, Ordering::Relaxed);
+    });
+    receiver.recv_timeout(limit).ok()
 }
 
 /// Connects, for a caller that must not block. `limit` bounds each attempt.

@@ -19,10 +19,10 @@ use crate::error::{Error, Result};
 /// What is visible now and was not at the cursor, in one statement and so under one snapshot.
 ///
 /// A row is in it exactly if its transaction is visible now and was at or beyond the cursor's xmax ($1) or in progress
-/// then ($2). The first row carries the snapshot and the epoch's random id; then come the changes in the log's order.
-/// The method is PgQ's.
+/// then ($2). The first row carries the snapshot and the epoch's random id, with the oid of its table, which a dump that is
+/// restored under a running server leaves another; then come the changes in the log's order. The method is PgQ's.
 pub const READ: &str = "\
-select null::bigint as id, pg_current_snapshot()::text as snapshot, (select e.id::text from rowcast.epoch e) as epoch_id,
+select null::bigint as id, pg_current_snapshot()::text as snapshot, (select concat(e.id, e.tableoid) from rowcast.epoch e) as epoch_id,
        null::text as xid, null::oid as relation, null::\"char\" as op, null::text as old, null::text as new, null::text as time,
        null::text[] as elided
 union all
@@ -31,15 +31,16 @@ union all
  where c.xid >= cast($1::text as xid8) or c.xid = any (cast($2::text[] as xid8[]))
  order by c.id)";
 
-/// The epoch as a number and as its random id; no row while a new one has yet to begin.
-pub const EPOCH: &str = "select rowcast.current_epoch() as epoch, e.id::text as epoch_id from rowcast.epoch e
+/// The epoch as a number and as its random id, and those that led to it; no row while a new one has yet to begin.
+pub const EPOCH: &str = "select rowcast.current_epoch() as epoch, concat(e.id, e.tableoid) as epoch_id, e.past from rowcast.epoch e
     where exists (select from rowcast.horizon h where h.epoch = rowcast.current_epoch())";
 
 /// Begins a new epoch where the old one is over.
 pub const BEGIN_EPOCH: &str = "select rowcast.begin_epoch()";
 
-/// The horizon of an epoch ($1), as text; no row if the epoch is over.
-pub const HORIZON: &str = "select h.snapshot::text from rowcast.horizon h where h.epoch = $1";
+/// The horizon of an epoch ($1), as text; no row if that is over and no later one goes on with it.
+pub const HORIZON: &str = "select h.snapshot::text from rowcast.horizon h where h.epoch = $1
+    or exists (select from rowcast.epoch e where $1 = any (e.past) and h.epoch = rowcast.current_epoch())";
 
 /// How many changes there are of transactions from $1 on, counted up to $2.
 pub const BACKLOG: &str =

@@ -93,7 +93,7 @@ fn no_such_row(table: &Table, key: &[String]) -> Error {
 /// that follows sees the snapshot of the cursor.
 fn begin_read(session: &mut Session) -> Result<(Transaction<'_>, Cursor)> {
     let first = "set local cursor_tuple_fraction = 1; \
-        select pg_current_snapshot()::text, (select e.id::text from rowcast.epoch e)";
+        select pg_current_snapshot()::text, (select concat(e.id, e.tableoid) from rowcast.epoch e where e.run = pg_postmaster_start_time())";
     let (transaction, messages) =
         Transaction::begin(session, "isolation level repeatable read, read only", first).map_err(log_unreadable)?;
     let head = messages.iter().find_map(|message| match message {
@@ -106,7 +106,8 @@ fn begin_read(session: &mut Session) -> Result<(Transaction<'_>, Cursor)> {
     Ok((transaction, Cursor { epoch, snapshot }))
 }
 
-/// The epoch of this random id. Asked once a session: PostgreSQL reads the cluster's control file for it.
+/// The epoch of this random id. Asked once a session: PostgreSQL reads the cluster's control file for it. Behind a pooler a
+/// session may outlive a restart of PostgreSQL, and has no id then until the new epoch has begun.
 fn epoch(session: &mut Session, id: Option<&str>) -> Result<i64> {
     if let Some((known, epoch)) = &session.epoch
         && Some(known.as_str()) == id

@@ -61,9 +61,11 @@ select coalesce(pg_describe_object('pg_class'::regclass, r.ev_class, 0), pg_desc
     || ', which uses ' || pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid)
 from rowcast.watched w
 join pg_attribute a on a.attrelid = w.relation and a.attname = 'mtime' and a.attnum > 0
-join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = w.relation and d.refobjsubid = a.attnum and d.deptype = 'n'
+join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = w.relation and d.refobjsubid = a.attnum and d.deptype in ('n', 'a')
 left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
-where w.mtime_added
+left join pg_constraint k on d.classid = 'pg_constraint'::regclass and k.oid = d.objid
+left join pg_attrdef f on d.classid = 'pg_attrdef'::regclass and f.oid = d.objid
+where w.mtime_added and (f.adnum = a.attnum) is not true and (k.contype = 'n') is not true
 order by 1";
 
 /// What the present role may not remove.

@@ -28,7 +28,7 @@ pub use wait::{Outcome, Poll, Since, cursors};
 
 use browsers::Browsers;
 use freshness::Freshness;
-use parked::Parked;
+use parked::{Answered, Parked};
 use ring::Ring;
 
 /// Bounds on what the hub keeps.
@@ -54,6 +54,8 @@ pub struct Hub {
 struct State {
     ring: Ring,
     parked: Parked,
+    /// Epochs whose cursors are as good as those of the tip's: earlier runs of the database that the present one goes on with.
+    past: Vec<i64>,
     /// The cursors from which on tables have their present shape; none for one that kept it since the server started.
     shaped: HashMap<Relation, Arc<Cursor>>,
     /// The delay that parked and coming polls are told at shutdown; None while the server runs.
@@ -67,6 +69,7 @@ impl Hub {
             state: Mutex::new(State {
                 ring: Ring::new(nothing, limits.ring_bytes),
                 parked: Parked::default(),
+                past: Vec::new(),
                 shaped: HashMap::new(),
                 closed: None,
             }),
@@ -87,12 +90,24 @@ impl Hub {
         answered.send();
     }
 
-    /// Starts over at a cursor: a new epoch, or more was missed than the log can tell. Everybody parked gets a reset.
-    pub fn restart(&self, tip: Arc<Cursor>) {
+    /// The tailer has the database, in an epoch that goes on with those in `past`. Where `goes_on`, the hub knows all up to
+    /// `at`, and only its epoch is another. Else all starts over there, and everybody parked gets a reset.
+    pub fn begin(&self, at: &Arc<Cursor>, past: &[i64], goes_on: bool) {
         let mut state = self.lock();
-        let answered = state.parked.reset_all(&tip);
-        state.ring.restart(tip);
-        state.shaped.clear();
+        state.past = past.to_vec();
+        if goes_on {
+            state.ring.renew(at.epoch);
+            return;
+        }
+        let answered = state.restart(at);
+        drop(state);
+        answered.send();
+    }
+
+    /// Starts over at a cursor: more was missed than the log can tell. Everybody parked gets a reset.
+    pub fn restart(&self, tip: &Arc<Cursor>) {
+        let mut state = self.lock();
+        let answered = state.restart(tip);
         drop(state);
         answered.send();
     }
@@ -176,6 +191,15 @@ impl Hub {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl State {
+    fn restart(&mut self, tip: &Arc<Cursor>) -> Answered {
+        let answered = self.parked.reset_all(tip);
+        self.ring.restart(tip.clone());
+        self.shaped.clear();
+        answered
     }
 }
 

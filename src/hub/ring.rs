@@ -42,6 +42,11 @@ impl Ring {
         }
     }
 
+    /// The same history goes on in another epoch.
+    pub fn renew(&mut self, epoch: i64) {
+        self.tip = Arc::new(Cursor { epoch, snapshot: self.tip.snapshot.clone() });
+    }
+
     /// Empties the ring: nothing is known of what was before `tip`.
     pub fn restart(&mut self, tip: Arc<Cursor>) {
         *self = Ring::new(tip, self.limit_bytes);
@@ -59,9 +64,9 @@ impl Ring {
         self.batches.range(..end).rev().take_while(wanted).cloned().collect()
     }
 
-    /// Whether the ring holds all that `cursor` has not seen.
+    /// Whether the ring holds all that `cursor`, which is of its history, has not seen.
     pub fn reaches(&self, cursor: &Cursor) -> bool {
-        cursor.epoch == self.tip.epoch && cursor.snapshot.includes(&self.floor.snapshot)
+        cursor.snapshot.includes(&self.floor.snapshot)
     }
 
     /// The batches that may hold something that `cursor` has not seen, in order.

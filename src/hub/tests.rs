@@ -93,7 +93,7 @@ async fn every_change_is_told_once_whatever_the_order_of_commits() {
         let mut running: BTreeSet<u64> = BTreeSet::new();
         let mut committed: BTreeMap<u64, u64> = BTreeMap::new();
         let mut tip = cursor(next, &[]);
-        hub.restart(tip.clone());
+        hub.restart(&tip);
         let mut clients: Vec<Client> = Vec::new();
         for step in 0..60 {
             let now = |next: u64, running: &BTreeSet<u64>| cursor(next, &running.iter().copied().collect::<Vec<_>>());
@@ -151,7 +151,7 @@ async fn every_change_is_told_once_whatever_the_order_of_commits() {
 async fn a_parked_poll_is_woken_by_what_concerns_it_and_by_nothing_else() {
     let hub = hub(1 << 20);
     let (first, second, third) = (cursor(10, &[]), cursor(11, &[]), cursor(12, &[]));
-    hub.restart(first.clone());
+    hub.restart(&first);
     let waiting = parked(&hub, poll(Some(5), &first)).await;
     hub.publish(batch(&first, &second, vec![insert(10, 4)]));
     assert_eq!(hub.lock().parked.len(), 1, "woken by a row that it does not follow");
@@ -165,7 +165,7 @@ async fn a_parked_poll_is_woken_by_what_concerns_it_and_by_nothing_else() {
 async fn a_poll_whose_time_is_up_while_its_answer_is_on_the_way_gets_the_answer() {
     let hub = hub(1 << 20);
     let (first, second) = (cursor(10, &[]), cursor(11, &[]));
-    hub.restart(first.clone());
+    hub.restart(&first);
     let waiting = {
         let (hub, poll) = (hub.clone(), poll(None, &first));
         tokio::spawn(async move { hub.wait(poll, Instant::now() + Duration::from_millis(50)).await.unwrap() })
@@ -190,7 +190,7 @@ async fn a_poll_whose_time_is_up_while_its_answer_is_on_the_way_gets_the_answer(
 async fn equal_polls_share_one_answer() {
     let hub = hub(1 << 20);
     let (first, second) = (cursor(10, &[]), cursor(11, &[]));
-    hub.restart(first.clone());
+    hub.restart(&first);
     let one = parked(&hub, poll(None, &first)).await;
     let other = parked(&hub, poll(None, &first)).await;
     hub.publish(batch(&first, &second, vec![insert(10, 4)]));
@@ -201,7 +201,7 @@ async fn equal_polls_share_one_answer() {
 async fn a_poll_that_is_dropped_frees_its_place() {
     let hub = hub(1 << 20);
     let first = cursor(10, &[]);
-    hub.restart(first.clone());
+    hub.restart(&first);
     let waiting = parked(&hub, poll(Some(5), &first)).await;
     waiting.abort();
     _ = waiting.await;
@@ -212,7 +212,7 @@ async fn a_poll_that_is_dropped_frees_its_place() {
 async fn a_cursor_below_the_ring_is_sent_to_the_log() {
     let hub = hub(1);
     let (first, second) = (cursor(10, &[]), cursor(11, &[]));
-    hub.restart(first.clone());
+    hub.restart(&first);
     hub.publish(batch(&first, &second, vec![insert(10, 4)]));
     let outcome = hub.wait(poll(None, &first), Instant::now() + Duration::from_secs(5)).await.unwrap();
     let Outcome::Behind { to, places } = outcome else { panic!("answered from a ring that has lost the batch") };
@@ -226,7 +226,7 @@ async fn a_cursor_below_the_ring_is_sent_to_the_log() {
 async fn another_epoch_and_another_shape_are_resets() {
     let hub = hub(1 << 20);
     let (first, second) = (cursor(10, &[]), cursor(11, &[]));
-    hub.restart(first.clone());
+    hub.restart(&first);
     let stranger = Arc::new(Cursor { epoch: 2, snapshot: first.snapshot.clone() });
     assert!(is_reset(&answered(&hub, &poll(None, &stranger)).await));
     hub.publish(batch(&first, &second, vec![]));
@@ -238,10 +238,25 @@ async fn another_epoch_and_another_shape_are_resets() {
 }
 
 #[tokio::test]
+async fn a_cursor_of_an_earlier_run_of_the_same_history_goes_on() {
+    let hub = hub(1 << 20);
+    let (first, second) = (cursor(10, &[]), cursor(11, &[]));
+    hub.restart(&first);
+    let renewed = Arc::new(Cursor { epoch: 2, snapshot: first.snapshot.clone() });
+    hub.begin(&renewed, &[1], true);
+    assert_eq!(hub.tip(), renewed);
+    hub.publish(batch(&renewed, &Arc::new(Cursor { epoch: 2, snapshot: second.snapshot.clone() }), vec![insert(10, 4)]));
+    let told = answered(&hub, &poll(None, &first)).await;
+    assert_eq!(xids(&told), [10]);
+    hub.begin(&Arc::new(Cursor { epoch: 3, snapshot: second.snapshot.clone() }), &[], false);
+    assert!(is_reset(&answered(&hub, &poll(None, &first)).await));
+}
+
+#[tokio::test]
 async fn a_reset_is_for_those_who_have_not_seen_it() {
     let hub = hub(1 << 20);
     let (first, second) = (cursor(10, &[]), cursor(12, &[]));
-    hub.restart(first.clone());
+    hub.restart(&first);
     let mut truncated = Unseen::default();
     truncated.add(10);
     hub.publish(Batch { resets: [(TABLE, truncated)].into(), ..batch(&first, &second, vec![]) });

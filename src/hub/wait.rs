@@ -193,7 +193,7 @@ impl Hub {
 
 /// Where a cursor stands to the ring.
 enum Standing {
-    /// Of another epoch, or from before its table got its present shape.
+    /// Of another history, or from before its table got its present shape.
     Reset,
     /// Newer than the tip, at least in part.
     Ahead,
@@ -205,7 +205,8 @@ enum Standing {
 impl State {
     fn standing(&self, subscription: &Subscription, cursor: &Cursor) -> Standing {
         let shaped = self.shaped.get(&subscription.relation);
-        if cursor.epoch != self.ring.tip().epoch || shaped.is_some_and(|shaped| !cursor.snapshot.includes(&shaped.snapshot)) {
+        let known = cursor.epoch == self.ring.tip().epoch || self.past.contains(&cursor.epoch);
+        if !known || shaped.is_some_and(|shaped| !cursor.snapshot.includes(&shaped.snapshot)) {
             Standing::Reset
         } else if !self.ring.tip().snapshot.includes(&cursor.snapshot) {
             Standing::Ahead

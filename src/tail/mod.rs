@@ -101,20 +101,27 @@ impl Tailer {
     ) -> Result<std::convert::Infallible> {
         let session = Session::connect(&self.config, first.is_some()).await?;
         session.note_shapes().await?;
-        let kept = match cursor {
-            Some(cursor) if cursor.epoch == session.epoch() => !session.is_far_behind(cursor, self.limits()).await?,
-            _ => false,
+        let renewed = match cursor.as_ref().and_then(|cursor| session.renewed(cursor)) {
+            Some(renewed) if !session.is_far_behind(&renewed, self.limits()).await? => Some(Arc::new(renewed)),
+            _ => None,
         };
-        self.read_catalog(&session, cursor.as_mut().filter(|_| kept)).await?;
-        if !kept {
-            if cursor.is_some() {
-                tracing::warn!(
-                    "the database has a new epoch (a crash, a failover or another copy), or too much was missed: every subscriber gets a reset"
-                );
+        match renewed {
+            Some(renewed) => {
+                self.hub.begin(&renewed, session.past(), true);
+                *cursor = Some(renewed);
+                self.read_catalog(&session, cursor.as_mut()).await?;
             }
-            let start = Arc::new(session.tip().await?);
-            self.hub.restart(start.clone());
-            *cursor = Some(start);
+            None => {
+                self.read_catalog(&session, None).await?;
+                if cursor.is_some() {
+                    tracing::warn!(
+                        "the database has a new epoch (a crash, a failover or another copy), or too much was missed: every subscriber gets a reset"
+                    );
+                }
+                let start = Arc::new(session.tip().await?);
+                self.hub.begin(&start, session.past(), false);
+                *cursor = Some(start);
+            }
         }
         let cursor = cursor.as_mut().ok_or_else(|| Error::internal("the tailer has no cursor"))?;
         self.read(&session, cursor).await?;
@@ -142,7 +149,7 @@ impl Tailer {
         *cursor = batch.to.clone();
         if lost {
             tracing::warn!("the log no longer reaches back to the tailer's cursor: every subscriber gets a reset");
-            self.hub.restart(cursor.clone());
+            self.hub.restart(cursor);
         } else {
             self.hub.publish(batch);
         }

@@ -22,7 +22,7 @@ use crate::cursor::{Cursor, Snapshot};
 use crate::db::connect::{Messages, connect};
 use crate::db::{catalog, log};
 use crate::error::{Error, Result};
-use start::{prove_delivery, refuse_superuser, settle_epoch};
+use start::{Epoch, prove_delivery, refuse_superuser, settle_epoch};
 
 /// The longest silence of the database that the tailer bears before it gives the session up for lost. A read may take
 /// longer as long as rows come: were it cut short, it would be begun again and cut short for ever.
@@ -43,8 +43,7 @@ pub struct Session {
     driver: tokio::task::JoinHandle<()>,
     read: Statement,
     horizon: Statement,
-    epoch: i64,
-    epoch_id: String,
+    epoch: Epoch,
 }
 
 /// Bells that arrived. Any number of them count as one.
@@ -82,21 +81,28 @@ impl Session {
         }
         bounded(client.batch_execute(SETTINGS)).await?;
         refuse_superuser(&client, config.allow_superuser).await?;
-        let (epoch, epoch_id) = settle_epoch(&client).await?;
+        let epoch = settle_epoch(&client).await?;
         bounded(client.batch_execute("listen rowcast")).await?;
         let read = bounded(client.prepare(log::READ)).await?;
         let horizon = bounded(client.prepare(log::HORIZON)).await?;
-        Ok(Session { client, bell, driver, read, horizon, epoch, epoch_id })
+        Ok(Session { client, bell, driver, read, horizon, epoch })
     }
 
-    pub fn epoch(&self) -> i64 {
-        self.epoch
+    /// This cursor in the present epoch; None if it is of another history.
+    pub fn renewed(&self, cursor: &Cursor) -> Option<Cursor> {
+        let goes_on = cursor.epoch == self.epoch.number || self.epoch.past.contains(&cursor.epoch);
+        goes_on.then(|| Cursor { epoch: self.epoch.number, snapshot: cursor.snapshot.clone() })
+    }
+
+    /// The epochs of earlier runs of PostgreSQL that this one goes on with.
+    pub fn past(&self) -> &[i64] {
+        &self.epoch.past
     }
 
     /// A cursor that has seen everything visible now.
     pub async fn tip(&self) -> Result<Cursor> {
         let row = bounded(self.client.query_one("select pg_current_snapshot()::text", &[])).await?;
-        Ok(Cursor { epoch: self.epoch, snapshot: log::parse_snapshot(row.get(0))? })
+        Ok(Cursor { epoch: self.epoch.number, snapshot: log::parse_snapshot(row.get(0))? })
     }
 
     /// Reads what is visible now and was not at the cursor, then, in a new snapshot, the horizon.
@@ -119,15 +125,15 @@ impl Session {
                 }
             }
             let (snapshot, epoch_id) = head.ok_or_else(|| Error::internal("the read of the log brought no snapshot"))?;
-            if epoch_id.as_deref() != Some(&self.epoch_id) {
+            if epoch_id.as_deref() != Some(&self.epoch.id) {
                 return Err(Error::unavailable("the database began a new epoch", Duration::ZERO));
             }
-            let to = Arc::new(Cursor { epoch: self.epoch, snapshot });
+            let to = Arc::new(Cursor { epoch: self.epoch.number, snapshot });
             Ok((builder.finish(from.clone(), to), count))
         };
         // Both are sent at once and run one after the other, so the horizon is as it was after the read. Its time is
         // counted from the end of the read only, which may take long.
-        let horizon_parameters = [&self.epoch as &(dyn ToSql + Sync)];
+        let horizon_parameters = [&self.epoch.number as &(dyn ToSql + Sync)];
         let mut horizon = pin!(self.client.query_opt(&self.horizon, &horizon_parameters));
         let mut early = None;
         let mut rows = pin!(rows);
@@ -144,7 +150,7 @@ impl Session {
             None => bounded(horizon).await?,
         };
         let horizon = horizon.ok_or_else(|| Error::unavailable("the database began a new epoch", Duration::ZERO))?;
-        // A history that went back, as that of a cold copy does, has nothing to tell to a cursor from beyond it.
+        // A history that went back has nothing to tell to a cursor from beyond it.
         let lost = !from.snapshot.includes(&log::parse_snapshot(horizon.get(0))?) || !batch.to.snapshot.includes(&from.snapshot);
         Ok(Read { batch, rows, lost })
     }

@@ -1,6 +1,6 @@
 //! What the triggers log: each kind of statement, bulk, TRUNCATE, savepoints, and whom they may not disturb.
 
-use crate::support::{Database, database, empty_example};
+use crate::support::{Database, database, empty_example, run};
 
 /// The log of a table as `op` letters, in order.
 fn logged(database: &Database, table: &str) -> String {
@@ -193,6 +193,35 @@ fn unwatch_removes_what_watch_added_and_nothing_else() {
     }
     assert_eq!(database.psql(shape), before);
     assert_eq!(database.psql("select count(*) from pg_trigger where tgrelid in ('a'::regclass, 'b'::regclass, 'c'::regclass)"), "0");
+}
+
+/// What somebody made of the column since then is theirs: it is told, and stays.
+#[test]
+fn unwatch_takes_nothing_along_that_uses_the_column_and_no_column_of_somebody_elses() {
+    let database = database();
+    database.psql("create table a (id int primary key, v int)");
+    let kept = |made: &str, name: &str| {
+        database.psql(&format!("select rowcast.watch('a'); {made}"));
+        let error = database.client().batch_execute("select rowcast.unwatch('public.a')").unwrap_err();
+        let message = error.as_db_error().unwrap().message();
+        assert!(message.contains(name), "{made}: {message}");
+        let (done, said) = run(&["uninstall", "--yes", "--database-url", &database.url()]);
+        assert!(!done && said.contains(name), "{made}: {said}");
+    };
+    kept("create unique index mine on a (v, mtime)", "mine");
+    kept("drop index mine; alter table a add constraint later check (mtime > '2000-01-01')", "later");
+    kept("alter table a drop constraint later; create statistics paired on v, mtime from a", "paired");
+    kept("drop statistics paired; create view seen as select mtime from a", "seen");
+    database.psql("drop view seen; alter table a drop column mtime; alter table a add column mtime timestamptz default '2000-01-01'");
+    database.psql("insert into a values (1); select rowcast.unwatch('a')");
+    assert_eq!(database.psql("select mtime = '2000-01-01' from a"), "t");
+    database.psql(
+        "alter table a drop column mtime; select rowcast.watch('a'); comment on column a.mtime is 'mine'; select rowcast.unwatch('a')",
+    );
+    assert_eq!(database.psql("select count(mtime) from a"), "1");
+    database.psql("alter table a alter mtime drop default; select rowcast.watch('a'); alter table a alter mtime set default '2020-01-01'");
+    database.psql("select rowcast.unwatch('a'); insert into a values (2)");
+    assert_eq!(database.psql("select mtime = '2020-01-01' from a where id = 2"), "t");
 }
 
 #[test]

@@ -82,17 +82,6 @@ fn a_crash_of_the_cluster_is_a_reset_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_copied_database_has_an_epoch_of_its_own() {
-    let (database, server) = example();
-    let cursor = server.get("/api/testtype").header("rowcast-cursor").to_owned();
-    drop(server);
-    let copy = database.copy();
-    let server = crate::support::server(&copy, TESTTYPE);
-    let answer = server.get(&format!("/notify?table=testtype&since={cursor}&wait=0")).json();
-    assert_eq!(answer["answers"][0]["reset"], true, "{answer}");
-}
-
-#[test]
 fn a_server_that_was_away_is_found_again_by_its_followers() {
     let (database, mut server) = example();
     let followers = followers(&database, &server);

@@ -5,6 +5,7 @@ mod commands;
 mod connections;
 mod cursor;
 mod faults;
+mod history;
 mod kinds;
 mod notify;
 mod operations;

@@ -9,7 +9,7 @@ use crate::error::Result;
 const SERVING: [&str; 7] = ["advance_horizon", "beds", "begin_epoch", "current_epoch", "note_shapes", "prune", "refusal"];
 
 /// What those call in turn.
-const CALLED_BY_SERVING: [&str; 1] = ["shape"];
+const CALLED_BY_SERVING: [&str; 2] = ["epoch_of", "shape"];
 
 /// capture() runs with its owner's rights inside other people's transactions: that must be a role that can append to the
 /// log and nothing else, and nobody may attach the function to a table of his own.

@@ -15,6 +15,15 @@ use crate::error::{Error, Result};
 /// How long a notification may take to the tailer's session when it starts.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The epoch of a session, which cannot outlive it.
+pub struct Epoch {
+    pub number: i64,
+    /// Its random id.
+    pub id: String,
+    /// The epochs of earlier runs of PostgreSQL that this one goes on with.
+    pub past: Vec<i64>,
+}
+
 /// Makes sure that a notification reaches this session while it rests. Behind a pooler in transaction mode none does, and
 /// the beds would stay with whichever session of the server was at hand. It takes a second connection: what a session
 /// notifies itself of comes with the answer to NOTIFY, pooler or not.
@@ -47,8 +56,8 @@ pub async fn refuse_superuser(client: &Client, allowed: bool) -> Result<()> {
     Ok(())
 }
 
-/// The present epoch and its random id; begins a new one where the old one is over.
-pub async fn settle_epoch(client: &Client) -> Result<(i64, String)> {
+/// The present epoch; begins a new one where the old one is over.
+pub async fn settle_epoch(client: &Client) -> Result<Epoch> {
     match bounded(client.query_opt(install::VERSION, &[])).await?.map(|row| row.get::<_, i32>(0)) {
         None => return Err(Error::internal("the database has no schema rowcast: run rowcast install (or ./reinitdb.sh in a checkout)")),
         // A newer one is fine: the schema is upgraded first, and then the servers, one by one.
@@ -62,7 +71,7 @@ pub async fn settle_epoch(client: &Client) -> Result<(i64, String)> {
     }
     for _ in 0..2 {
         if let Some(row) = bounded(client.query_opt(log::EPOCH, &[])).await? {
-            return Ok((row.get("epoch"), row.get("epoch_id")));
+            return Ok(Epoch { number: row.get("epoch"), id: row.get("epoch_id"), past: row.get("past") });
         }
         bounded(client.execute(log::BEGIN_EPOCH, &[])).await?;
     }

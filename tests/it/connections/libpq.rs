@@ -1,7 +1,9 @@
 //! libpq's other ways of saying where the database is, and by which password. psql is asked the same.
 
+use std::net::TcpListener;
+
 use super::secured::{Home, secured};
-use crate::support::{database, run_with};
+use crate::support::{database, run, run_with};
 
 #[test]
 fn a_service_says_where_the_database_is() {
@@ -105,4 +107,18 @@ fn the_name_of_the_application_and_options_reach_the_server() {
     assert!(watch(&[]).contains("app rowcast command,"));
     let said = watch(&[("PGAPPNAME", "shop"), ("PGOPTIONS", "-c work_mem=123kB")]);
     assert!(said.contains("app shop, work_mem 123kB"), "{said}");
+}
+
+/// A server that takes connections and says nothing, as one that hangs does. The next host is asked.
+#[test]
+fn a_host_that_says_nothing_is_given_up() {
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = mute.local_addr().unwrap().port();
+    let (done, said) = run(&["status", "--database-url", &format!("postgresql://app@127.0.0.1:{port}/shop?connect_timeout=2")]);
+    assert!(!done && said.contains(&format!("127.0.0.1:{port} gave no answer within 2s")), "{said}");
+    let db = database();
+    let socket = db.cluster.directory().display();
+    let both = format!("host=127.0.0.1,{socket} port={port},5432 user=app dbname={} connect_timeout=2", db.name);
+    let (done, said) = run(&["status", "--database-url", &both]);
+    assert!(done, "{said}");
 }

@@ -14,7 +14,11 @@ fn what_cannot_be_watched_is_refused_with_a_reason() {
          create table by_time (a int, mtime timestamptz) partition by range (mtime); \
          create table odd (id int primary key, mtime integer); \
          create table parent (id int primary key); create table child () inherits (parent); \
-         create type shape as (a int); create table typed of shape; create sequence numbers",
+         create type shape as (a int); create table typed of shape; create sequence numbers; \
+         create table rounded (id int primary key, mtime timestamptz(3)); \
+         create type mood as enum ('good', 'bad'); create domain moods as mood[]; create type felt as (mood moods); \
+         create function mood_json(mood) returns json language sql as 'select to_json($1::text)'; \
+         create cast (mood as json) with function mood_json(mood); create table person (id int primary key, felt felt)",
     );
     for (table, reason) in [
         ("look", "it is a view"),
@@ -24,6 +28,8 @@ fn what_cannot_be_watched_is_refused_with_a_reason() {
         ("mixed", "one of its partitions is a foreign table"),
         ("by_time", "it is partitioned by mtime"),
         ("odd", "column mtime that is not"),
+        ("rounded", "exact to the microsecond"),
+        ("person", "a cast to json of the application's own"),
         ("parent", "other tables inherit from it"),
         ("typed", "typed table"),
         ("numbers", "it is not a table"),

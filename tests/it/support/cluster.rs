@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use super::keeper::{Keeper, keeper};
 
+mod copies;
+
 /// The role that owns every test database and that servers use. It is not called rowcast: `"$user"` in the search_path
 /// would then be the schema of that name.
 const ROLE: &str = "app";
@@ -48,28 +50,28 @@ pub struct Cluster {
 impl Cluster {
     /// Makes and starts a cluster.
     pub fn start() -> Arc<Cluster> {
-        let binaries = find_binaries();
-        let made = run(as_owner("mktemp").args(["-d", "/tmp/rowcast-it-XXXXXX"]), "");
-        let directory = PathBuf::from(text(&made.stdout).trim());
-        let data = directory.join("data");
-        let stop_command = stop_line(&binaries, &data, Stop::Crash);
-        let keeper = keeper(&format!("{stop_command}; rm -rf \"$1\""), &[path(&directory)]);
+        let cluster = Cluster::nowhere();
         run(
-            as_owner(path(&binaries.join("initdb"))).args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]).args([
-                "-U",
-                SUPERUSER,
-                "-D",
-                path(&data),
-            ]),
+            as_owner(path(&cluster.binaries.join("initdb")))
+                .args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"])
+                .args(["-U", SUPERUSER, "-D", path(&cluster.data())]),
             "",
         );
-        let settings = format!("{SETTINGS}unix_socket_directories = '{}'\n", directory.display());
-        let configuration = data.join("postgresql.auto.conf");
-        fs::write(&configuration, settings).expect("the cluster's configuration can be written");
-        let cluster = Cluster { binaries, directory, databases: AtomicUsize::new(0), loading: Mutex::new(()), keeper };
+        let settings = format!("{SETTINGS}unix_socket_directories = '{}'\n", cluster.directory.display());
+        fs::write(cluster.data().join("postgresql.auto.conf"), settings).expect("the cluster's configuration can be written");
         cluster.go_on();
         cluster.psql_as(SUPERUSER, "postgres", &format!("create role {ROLE} login createdb createrole"));
         Arc::new(cluster)
+    }
+
+    /// A folder for a cluster, with nothing in it yet.
+    fn nowhere() -> Cluster {
+        let binaries = find_binaries();
+        let made = run(as_owner("mktemp").args(["-d", "/tmp/rowcast-it-XXXXXX"]), "");
+        let directory = PathBuf::from(text(&made.stdout).trim());
+        let stop_command = stop_line(&binaries, &directory.join("data"), Stop::Crash);
+        let keeper = keeper(&format!("{stop_command}; rm -rf \"$1\""), &[path(&directory)]);
+        Cluster { binaries, directory, databases: AtomicUsize::new(0), loading: Mutex::new(()), keeper }
     }
 
     /// Starts the cluster again after [`Cluster::stop`], and waits until it answers.
