@@ -13,57 +13,90 @@
 -- change past the limit is logged as one reset, and after that nothing more. Rows are counted over a transaction,
 -- not a statement, so that a loop of single-row statements is bounded too.
 --
+-- A transaction of few rows need not count: every row of the log takes a command number (cmin), so no more rows have been
+-- logged than the latest one's number says, and counting begins with the eighth command. For a statement by itself
+-- that is exact; after other commands in its transaction the limit may come up to seven rows early, or late. Below a
+-- limit of 100 rows everything is counted. The setting rowcast.counting is on from the first counted row on, of any
+-- table; rowcast.full is the table that was last found to be past its limit.
+--
 -- Row by row, because that needs no pairing of old and new rows, and is in order where a trigger of the application's
 -- changes the same row again (the name sorts first).
 --
 -- Definer's rights, so that a writer needs none on the log. This function has no settings of its own, for setting and
 -- unsetting them would cost as much as all the rest: so every name in it, of operators and types too, is qualified, or
 -- a writer's search_path would decide what runs here. What needs settings, or care, is in append().
+--
+-- PL/pgSQL prepares every expression anew in each transaction, and looks up the rights on each function and operator in
+-- it: for a single row that costs more than what they do. So the usual row passes one condition, of few calls.
 create or replace function rowcast.capture() returns trigger
 language plpgsql volatile security definer
 as $$
 declare
-  target pg_catalog.oid := tg_relid;
+  target pg_catalog.oid;
   counter pg_catalog.text;
   counted pg_catalog.int4;
   zone pg_catalog.text;
-  is_elsewhere pg_catalog.bool;
+  is_eighth pg_catalog.bool;
 begin
-  if tg_nargs operator(pg_catalog.>) 2 then
-    target := coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid);
-  end if;
-  -- By the oid of this moment: one that was written down would be another table's after a dump and restore.
-  counter := 'rowcast.rows_' operator(pg_catalog.||) target::pg_catalog.text;
-  -- Null before a session's first count, and empty after the transaction that counted.
-  counted := ('0' operator(pg_catalog.||) coalesce(pg_catalog.current_setting(counter, true), ''))::pg_catalog.int4;
-  if counted operator(pg_catalog.>) tg_argv[0]::pg_catalog.int4 then
-    return null;
-  end if;
-  perform pg_catalog.set_config(counter, (counted operator(pg_catalog.+) 1)::pg_catalog.text, true);
-  if counted operator(pg_catalog.=) tg_argv[0]::pg_catalog.int4 or tg_op operator(pg_catalog.=) 'TRUNCATE' then
-    insert into rowcast.change (relation, op) values (target, 'R');
-  elsif coalesce(pg_catalog.pg_column_size(old), 0) operator(pg_catalog.+) coalesce(pg_catalog.pg_column_size(new), 0)
-          operator(pg_catalog.<=) 8192
-     and pg_catalog.current_setting('DateStyle') operator(pg_catalog.~~) 'ISO%'
-     and pg_catalog.current_setting('IntervalStyle') operator(pg_catalog.=) 'postgres'
-     and pg_catalog.current_setting('bytea_output') operator(pg_catalog.=) 'hex'
-     and pg_catalog.current_setting('extra_float_digits') operator(pg_catalog.=) '1' then
-    zone := pg_catalog.current_setting('TimeZone');
-    is_elsewhere := zone operator(pg_catalog.<>) 'UTC';
-    if is_elsewhere then
-      perform pg_catalog.set_config('TimeZone', 'UTC', true);
-    end if;
+  -- The usual row: nobody counts yet, nor need begin at once; the table is not partitioned; the row is small; and the
+  -- writer's TimeZone is UTC and his DateStyle, IntervalStyle, bytea_output and extra_float_digits print as PostgreSQL's
+  -- defaults do. One value of each, printed, tells that at a fraction of what comparing the settings costs.
+  if (pg_catalog.current_setting('rowcast.counting', true) operator(pg_catalog.=) 'on') is not true
+     and pg_catalog.concat_ws(' ', tg_nargs, pg_catalog.date '2000-01-02', pg_catalog.interval '1 day 1 second',
+                              pg_catalog.bytea '\x01', pg_catalog.float8 '0.30000000000000004', pg_catalog.current_setting('TimeZone'))
+         operator(pg_catalog.=) any (array['2 2000-01-02 1 day 00:00:01 \x01 0.30000000000000004 UTC',
+                                           '2 2000-01-02 1 day 00:00:01 \x01 0.30000000000000004 Etc/UTC',
+                                           '2 2000-01-02 1 day 00:00:01 \x01 0.30000000000000004 GMT'])
+     and tg_argv[0]::pg_catalog.int4 operator(pg_catalog.>=) 100
+     and greatest(pg_catalog.pg_column_size(old), pg_catalog.pg_column_size(new)) operator(pg_catalog.<=) 4096 then
     insert into rowcast.change (relation, op, old, new)
-      values (target, pg_catalog.left(tg_op, 1)::pg_catalog."char", pg_catalog.row_to_json(old), pg_catalog.row_to_json(new));
-    if is_elsewhere then
-      perform pg_catalog.set_config('TimeZone', zone, true);
+      values (tg_relid, tg_op::pg_catalog."char", pg_catalog.row_to_json(old), pg_catalog.row_to_json(new))
+      returning not cmin operator(pg_catalog.=) any ('{0,1,2,3,4,5,6,7}'::pg_catalog.cid[]) into is_eighth;
+    if is_eighth then
+      perform pg_catalog.set_config('rowcast.counting', 'on', true),
+              pg_catalog.set_config('rowcast.rows_' operator(pg_catalog.||) tg_relid::pg_catalog.text, '8', true);
     end if;
-  elsif tg_op operator(pg_catalog.=) 'INSERT' then
-    perform rowcast.append(target, tg_relid, 'I', new, new, tg_argv[1]::pg_catalog.int4);
-  elsif tg_op operator(pg_catalog.=) 'DELETE' then
-    perform rowcast.append(target, tg_relid, 'D', old, old, tg_argv[1]::pg_catalog.int4);
   else
-    perform rowcast.append(target, tg_relid, 'U', old, new, tg_argv[1]::pg_catalog.int4);
+    if pg_catalog.current_setting('rowcast.full', true) operator(pg_catalog.=) tg_relid::pg_catalog.text then
+      return null;
+    end if;
+    target := tg_relid;
+    if tg_nargs operator(pg_catalog.>) 2 then
+      target := coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid);
+    end if;
+    -- By the oid of this moment: one that was written down would be another table's after a dump and restore.
+    counter := 'rowcast.rows_' operator(pg_catalog.||) target::pg_catalog.text;
+    -- Null before a session's first count, and empty after the transaction that counted.
+    counted := ('0' operator(pg_catalog.||) coalesce(pg_catalog.current_setting(counter, true), ''))::pg_catalog.int4;
+    if counted operator(pg_catalog.>=) tg_argv[0]::pg_catalog.int4 then
+      perform pg_catalog.set_config('rowcast.full', tg_relid::pg_catalog.text, true);
+      if counted operator(pg_catalog.>) tg_argv[0]::pg_catalog.int4 then
+        return null;
+      end if;
+    end if;
+    -- Assigned, though nobody wants the answer: PERFORM is a query, and dearer.
+    if counted operator(pg_catalog.=) 0 then
+      zone := pg_catalog.set_config('rowcast.counting', 'on', true);
+    end if;
+    zone := pg_catalog.set_config(counter, (counted operator(pg_catalog.+) 1)::pg_catalog.text, true);
+    if counted operator(pg_catalog.=) tg_argv[0]::pg_catalog.int4 or tg_op operator(pg_catalog.=) 'TRUNCATE' then
+      insert into rowcast.change (relation, op) values (target, 'R');
+    elsif greatest(pg_catalog.pg_column_size(old), pg_catalog.pg_column_size(new)) operator(pg_catalog.<=) 4096
+       and pg_catalog.concat_ws(' ', pg_catalog.date '2000-01-02', pg_catalog.interval '1 day 1 second',
+                                pg_catalog.bytea '\x01', pg_catalog.float8 '0.30000000000000004')
+           operator(pg_catalog.=) '2000-01-02 1 day 00:00:01 \x01 0.30000000000000004' then
+      zone := pg_catalog.current_setting('TimeZone');
+      counter := pg_catalog.set_config('TimeZone', 'UTC', true);
+      insert into rowcast.change (relation, op, old, new)
+        values (target, tg_op::pg_catalog."char", pg_catalog.row_to_json(old), pg_catalog.row_to_json(new));
+      counter := pg_catalog.set_config('TimeZone', zone, true);
+    elsif tg_op operator(pg_catalog.=) 'INSERT' then
+      perform rowcast.append(target, tg_relid, 'I', new, new, tg_argv[1]::pg_catalog.int4);
+    elsif tg_op operator(pg_catalog.=) 'DELETE' then
+      perform rowcast.append(target, tg_relid, 'D', old, old, tg_argv[1]::pg_catalog.int4);
+    else
+      perform rowcast.append(target, tg_relid, 'U', old, new, tg_argv[1]::pg_catalog.int4);
+    end if;
   end if;
   for bed in 1 .. rowcast.beds() loop
     if not pg_catalog.pg_try_advisory_xact_lock_shared(1919907683, bed) then

@@ -23,6 +23,8 @@ begin
   -- To be given a function a role must be able to create in its schema, for as long as that takes.
   grant usage, create on schema rowcast to rowcast_capture;
   grant insert on rowcast.change to rowcast_capture;
+  -- Of its own new row it may see the command number, which tells it when to count.
+  grant select (cmin) on rowcast.change to rowcast_capture;
   grant execute on function rowcast.append(oid, oid, "char", anyelement, anyelement, integer) to rowcast_capture;
   grant execute on function rowcast.large_update(oid, oid, anyelement, anyelement) to rowcast_capture;
   alter function rowcast.capture() owner to rowcast_capture;

@@ -60,6 +60,50 @@ fn a_rolled_back_savepoint_takes_its_count_along() {
     assert_eq!(logged(&database, "testtype"), "I".repeat(10));
 }
 
+/// The number of rows logged before the reset, which must come once and last.
+fn rows_before_the_reset(database: &Database) -> usize {
+    let log = logged(database, "testtype");
+    assert_eq!(log.find('R'), Some(log.len() - 1), "one reset, and nothing after it: {log}");
+    log.len() - 1
+}
+
+#[test]
+fn a_limit_that_is_counted_late_holds_all_the_same() {
+    let database = watched();
+    database.psql("alter table testtype drop constraint testtype_name_check; select rowcast.watch('testtype', 100)");
+    forget(&database);
+    let mut client = database.client();
+    let insert = |rows: u32| format!("insert into testtype (name) select 'a' from generate_series(1, {rows})");
+    client.batch_execute(&insert(100)).unwrap();
+    assert_eq!(logged(&database, "testtype"), "I".repeat(100), "a statement of as many rows as the limit is told row by row");
+    forget(&database);
+    client.batch_execute(&insert(101)).unwrap();
+    assert_eq!(rows_before_the_reset(&database), 100, "a statement by itself is counted to the row");
+    // Not to be compressed, or it is not large.
+    let large = "insert into testtype (name) select (select string_agg(md5(random()::text), '') from generate_series(1, 200)) from generate_series(1, 60)";
+    for (what, sql) in [
+        ("a loop", "do $$ begin for i in 1..300 loop insert into testtype (name) values ('c'); end loop; end $$".to_owned()),
+        (
+            "a savepoint that was taken back",
+            format!("begin; {}; savepoint s; {}; rollback to s; {}; commit", insert(5), insert(300), insert(300)),
+        ),
+        ("large rows first", format!("begin; {large}; {}; commit", insert(300))),
+        ("large rows last", format!("begin; {}; {large}; {}; commit", insert(60), insert(60))),
+        (
+            "other writes first",
+            format!("begin; create temporary table other as select 1 as n; update other set n = 2; {}; commit", insert(300)),
+        ),
+    ] {
+        forget(&database);
+        client.batch_execute(&sql).unwrap();
+        let rows = rows_before_the_reset(&database);
+        assert!((93..=107).contains(&rows), "{what}: the limit came after {rows} rows");
+    }
+    forget(&database);
+    client.batch_execute(&insert(100)).unwrap();
+    assert_eq!(logged(&database, "testtype"), "I".repeat(100), "the next transaction of the session counts anew");
+}
+
 #[test]
 fn mtime_never_goes_backwards() {
     let database = watched();
@@ -71,20 +115,33 @@ fn mtime_never_goes_backwards() {
 #[test]
 fn images_do_not_follow_the_writers_settings() {
     let database = watched();
-    database.psql("create table kinds (id int primary key, b bytea, i interval, f float8); select rowcast.watch('kinds')");
-    let values = "'\\x0aff', '1 day 2 hours', 0.1::float8 + 0.2::float8";
-    database.psql(&format!("insert into kinds values (1, {values})"));
-    database.psql(&format!(
-        "set timezone = 'Asia/Tokyo'; set bytea_output = 'escape'; set intervalstyle = 'postgres_verbose'; \
-         set extra_float_digits = -5; set datestyle = 'German'; insert into kinds values (2, {values})"
-    ));
-    let image = |id: i32| {
+    database.psql("create table kinds (id int primary key, b bytea, i interval, f float8, d daterange); select rowcast.watch('kinds')");
+    let values = "'\\x0aff', '1 day 2 hours', 0.1::float8 + 0.2::float8, daterange('2026-02-01', '2026-02-03')";
+    database.psql(&format!("insert into kinds values (0, {values})"));
+    let image = |id: usize| {
         database.psql(&format!(
             "select (new::jsonb - 'id' - 'mtime')::text || right(new->>'mtime', 6) from rowcast.change where relation = 'kinds'::regclass and op = 'I' and new->>'id' = '{id}'"
         ))
     };
-    assert_eq!(image(1), image(2));
-    assert!(image(1).ends_with("+00:00"), "{}", image(1));
+    let settings = [
+        "timezone = 'Asia/Tokyo'",
+        "bytea_output = 'escape'",
+        "intervalstyle = 'postgres_verbose'",
+        "intervalstyle = 'iso_8601'",
+        "intervalstyle = 'sql_standard'",
+        "extra_float_digits = -5",
+        "extra_float_digits = 0",
+        "extra_float_digits = 3",
+        "datestyle = 'German'",
+        "datestyle = 'SQL'",
+        "datestyle = 'Postgres'",
+        "timezone = 'Asia/Tokyo'; set bytea_output = 'escape'; set datestyle = 'German'",
+    ];
+    for (place, setting) in settings.iter().enumerate() {
+        database.psql(&format!("set {setting}; insert into kinds values ({}, {values})", place + 1));
+        assert_eq!(image(0), image(place + 1), "{setting}");
+    }
+    assert!(image(0).ends_with("+00:00"), "{}", image(0));
 }
 
 /// The trigger has no search_path of its own, so that it is quick: a writer's must not decide what runs in it.
