@@ -13,6 +13,8 @@ mod operations;
 mod oracle;
 mod pages;
 mod pbp;
+mod pruning;
 mod rest;
 mod safe;
 mod support;
+mod writers;
