@@ -5,6 +5,7 @@ mod capture;
 mod commands;
 mod connections;
 mod cursor;
+mod ddl;
 mod faults;
 mod history;
 mod kinds;
