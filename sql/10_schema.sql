@@ -31,4 +31,6 @@ create table if not exists rowcast.watched (
 alter table rowcast.watched add column if not exists shape text;
 -- A change whose images are larger than this, as text, is logged as a reset.
 alter table rowcast.watched add column if not exists image_bytes integer not null default 4194304 check (image_bytes >= 0);
+-- Whether its triggers fire in sessions with session_replication_role = replica, too.
+alter table rowcast.watched add column if not exists always boolean not null default false;
 comment on table rowcast.watched is 'Tables that rowcast.watch() has been run on, and what it added to them';

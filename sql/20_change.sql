@@ -23,5 +23,7 @@ create index if not exists change_xid on rowcast.change (xid);
 alter table rowcast.change set (
   autovacuum_vacuum_scale_factor = 0.05,
   autovacuum_vacuum_insert_scale_factor = 0.05,
-  vacuum_truncate = false
+  vacuum_truncate = false,
+  toast.autovacuum_vacuum_scale_factor = 0.05,
+  toast.vacuum_truncate = false
 );

@@ -92,8 +92,20 @@ begin
 end
 $$;
 
--- The form of version 0.1, which the one below would make ambiguous.
+-- What the capture triggers need, in one place: each of them depends on this view, and through it on all that it names.
+-- So nothing of that can be dropped on its own, and with CASCADE the triggers go along: a writer never meets half of it.
+-- Its one column stays as it is, so that a later version can name other things here, and then drop what it replaced.
+create or replace view rowcast.capturing as
+  select row(c.id, c.xid, c.relation, c.op, c.old, c.new, c.time, c.elided) is not null
+     and 'rowcast.append(oid,oid,"char",anyelement,anyelement,integer)'::regprocedure is not null
+     and 'rowcast.large_update(oid,oid,anyelement,anyelement,bigint)'::regprocedure is not null
+     and 'rowcast.beds()'::regprocedure is not null as whole
+  from rowcast.change c;
+comment on view rowcast.capturing is 'What the capture triggers need, so that they depend on it';
+
+-- Forms of earlier versions, which the one below would make ambiguous.
 drop function if exists rowcast.watch(regclass, integer);
+drop function if exists rowcast.watch(regclass, integer, integer);
 
 -- The comment on a column that watch() added, by which unwatch() knows that it is still the same.
 create or replace function rowcast.mark_of_ours() returns text
@@ -119,10 +131,25 @@ as $$
     and (f.adnum = a.attnum) is not true and (k.contype = 'n') is not true
 $$;
 
+-- What its trigger must know of a table besides the limits, as the third argument: that it is partitioned, so that changes
+-- are its own and not the partition's; that rows are rendered with pinned settings only, because the text of some type
+-- follows the search_path or lc_monetary of whoever writes. Null of an ordinary table.
+create or replace function rowcast.needs(target oid) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select nullif(concat_ws(' ',
+    case when exists (select from pg_class c where c.oid = target and c.relkind = 'p') then 'partitioned' end,
+    case when exists (select from rowcast.types_of(target) t join pg_type y on y.oid = t.type
+                      where y.typnamespace = 'pg_catalog'::regnamespace and (y.typname ~ '^reg[a-z]+$' or y.typname = 'money'))
+      then 'pinned' end), '')
+$$;
+
 -- Watches a table: adds mtime where it is missing, without a rewrite, and the triggers. Doing it again is safe, and
--- is how another limit is set (null: as it was; at first 1000 rows and 4 MiB). The default is written into
+-- is how another limit is set (null: as it was; at first 1000 rows, 4 MiB, and not always). The default is written into
 -- existing rows as now(), once; rows to come get clock_timestamp(). Needs the table's owner.
-create or replace function rowcast.watch(target regclass, bulk_rows integer default null, image_bytes integer default null) returns void
+create or replace function rowcast.watch(
+  target regclass, bulk_rows integer default null, image_bytes integer default null, always boolean default null) returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -148,29 +175,49 @@ begin
     execute format('alter table %s alter column mtime set default clock_timestamp()', target);
   end if;
   delete from rowcast.watched x where not exists (select from pg_class c where c.oid = x.relation);
-  insert into rowcast.watched as w (relation, bulk_rows, image_bytes, mtime_added, default_added)
-    values (target, coalesce(bulk_rows, 1000), coalesce(image_bytes, 4194304), add_column, add_default)
+  insert into rowcast.watched as w (relation, bulk_rows, image_bytes, always, mtime_added, default_added)
+    values (target, coalesce(bulk_rows, 1000), coalesce(image_bytes, 4194304), coalesce(always, false), add_column, add_default)
     on conflict (relation) do update set
       bulk_rows = coalesce(bulk_rows, w.bulk_rows),
       image_bytes = coalesce(image_bytes, w.image_bytes),
+      always = coalesce(always, w.always),
       mtime_added = w.mtime_added or excluded.mtime_added,
       default_added = w.default_added or excluded.default_added
-    returning w.bulk_rows, w.image_bytes into limits;
+    returning w.bulk_rows, w.image_bytes, w.always into limits;
   perform rowcast.drop_triggers(target);
   execute format('create trigger zz_rowcast_mtime before update on %s for each row execute function rowcast.touch()', target);
-  arguments := format('%L, %L', limits.bulk_rows, limits.image_bytes);
-  if (select c.relkind from pg_class c where c.oid = target) = 'p' then
-    arguments := arguments || ', ''partitioned''';
-  end if;
+  arguments := concat_ws(', ', quote_literal(limits.bulk_rows), quote_literal(limits.image_bytes), quote_literal(rowcast.needs(target)));
   -- A name that sorts before those of the application's triggers, so that a change is logged before what they do to it.
-  execute format('create trigger "00_rowcast_capture" after insert or update or delete on %s for each row execute function rowcast.capture(%s)',
-    target, arguments);
-  execute format('create trigger "00_rowcast_truncate" after truncate on %s for each statement execute function rowcast.capture(%s)',
-    target, arguments);
+  execute format('create trigger "00_rowcast_capture" after insert or update or delete on %s for each row
+    when (%L::regclass is not null) execute function rowcast.capture(%s)', target, 'rowcast.capturing', arguments);
+  execute format('create trigger "00_rowcast_truncate" after truncate on %s for each statement
+    when (%L::regclass is not null) execute function rowcast.capture(%s)', target, 'rowcast.capturing', arguments);
+  if limits.always then
+    perform rowcast.fire_always(target);
+  end if;
   update rowcast.watched w set shape = rowcast.shape(target) where w.relation = target;
   -- What was written while nobody captured is not in the log: whoever has a copy reads it anew.
   insert into rowcast.change (relation, op) values (target, 'R');
   notify rowcast;
+end
+$$;
+
+-- Has our triggers on a table and its partitions fire whatever session_replication_role says.
+create or replace function rowcast.fire_always(target regclass) returns void
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  ours record;
+begin
+  for ours in
+    select t.tgname, t.tgrelid::regclass as relation from pg_trigger t
+    where t.tgfoid in ('rowcast.capture()'::regprocedure, 'rowcast.touch()'::regprocedure)
+      and (t.tgrelid = target or t.tgrelid in (select p.relid from pg_partition_tree(target) p))
+    order by t.tgrelid, t.tgname
+  loop
+    execute format('alter table only %s enable always trigger %I', ours.relation, ours.tgname);
+  end loop;
 end
 $$;
 
@@ -254,64 +301,5 @@ begin
     end if;
   end loop;
   return watched;
-end
-$$;
-
--- What a table looks like, in two hashes: of its columns, their types, its key and our triggers, which somebody may disable and enable
--- again; and of where its rows and those of its partitions lie on disk, which TRUNCATE and every rewrite (ALTER TYPE …
--- USING, say) change, and coming and going partitions.
-create or replace function rowcast.shape(target regclass) returns text
-language sql stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select md5(concat_ws(' ',
-      (select i.indkey from pg_index i where i.indrelid = target and i.indisprimary and i.indimmediate),
-      (select string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod, a.attgenerated), ', ' order by a.attnum)
-       from pg_attribute a where a.attrelid = target and a.attnum > 0 and not a.attisdropped),
-      -- A label of an enum or an attribute of a composite that is renamed changes the text of rows that nobody writes.
-      (select string_agg(concat_ws(' ', t.type,
-           (select string_agg(quote_ident(e.enumlabel), ',' order by e.enumsortorder) from pg_enum e where e.enumtypid = t.type),
-           (select string_agg(quote_ident(p.attname), ',' order by p.attnum) from pg_type y join pg_attribute p on p.attrelid = y.typrelid
-            where y.oid = t.type and p.attnum > 0 and not p.attisdropped)), ', ' order by t.type)
-       from rowcast.types_of(target) t),
-      -- The transaction that wrote the trigger's row last tells what came and went between two looks.
-      (select string_agg(concat_ws(' ', t.oid, t.xmin, t.tgenabled), ', ' order by t.oid) from pg_trigger t
-       where t.tgfoid = 'rowcast.capture()'::regprocedure
-         and (t.tgrelid = target or t.tgrelid in (select p.relid from pg_partition_tree(target) p)))))
-    || ' ' || md5(
-      (select string_agg(concat_ws(' ', c.oid, c.relfilenode), ', ' order by c.oid) from pg_class c
-       where c.oid = target or c.oid in (select t.relid from pg_partition_tree(target) t)))
-$$;
-
--- Notes what each watched table looks like. One that looks otherwise than it did has had its rows changed where no trigger
--- fires (a column added with a default, retyped, renamed, dropped; a partition attached or detached): one reset, in the
--- transaction that notes it, so that it is logged once, by whichever server looks first, and reaches cursors from before
--- a restart too. Run by every server when it connects and every few seconds.
-create or replace function rowcast.note_shapes() returns void
-language plpgsql volatile
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  changed record;
-  told boolean;
-begin
-  for changed in
-    select w.relation, w.shape as before, now.shape, c.xmin as writer
-    from rowcast.watched w
-    left join pg_class c on c.oid = w.relation and c.relkind = 'r'
-    cross join lateral (select rowcast.shape(w.relation) as shape) now
-    where w.shape is distinct from now.shape
-    for update of w skip locked
-  loop
-    update rowcast.watched w set shape = changed.shape where w.relation = changed.relation;
-    -- Only the place on disk is another, and the transaction that moved it has logged a reset: a TRUNCATE, told already.
-    told := split_part(changed.before, ' ', 1) = split_part(changed.shape, ' ', 1)
-      and exists (select from rowcast.change c where c.relation = changed.relation and c.op = 'R'
-                  and c.xid::text::numeric % 4294967296 = changed.writer::text::numeric);
-    if changed.before is not null and not told then
-      insert into rowcast.change (relation, op) values (changed.relation, 'R');
-      notify rowcast;
-    end if;
-  end loop;
 end
 $$;

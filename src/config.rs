@@ -83,6 +83,8 @@ pub struct TailConfig {
     pub ring_bytes: usize,
     /// How long the log keeps changes.
     pub keep: Duration,
+    /// How much the log keeps.
+    pub log_bytes: u64,
     /// The longest sleep without a bell.
     pub slow_timer: Duration,
 }
@@ -126,6 +128,7 @@ impl Config {
                 batch_bytes: settings.batch_bytes,
                 ring_bytes: settings.ring_bytes,
                 keep: Duration::from_secs(keep),
+                log_bytes: settings.log_bytes,
                 slow_timer: Duration::from_secs(slow_timer),
             },
         })

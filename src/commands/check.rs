@@ -1,5 +1,6 @@
 //! `rowcast check`: what is missing, wrong or insecure, each with the command that mends it.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -7,6 +8,7 @@ use serde::Serialize;
 use super::output::print;
 use crate::config::{Access, Address, Config, Host, Place, Settings};
 use crate::db::check::{By, Finding, Mend, Wanted, look};
+use crate::db::watch::{LogLimits, Watcher};
 use crate::error::{Error, Result};
 
 /// A finding as JSON.
@@ -24,13 +26,14 @@ pub fn run(
     fallback: Settings,
     database: impl FnOnce(&Settings) -> Result<Address>,
     json: bool,
+    mend: bool,
 ) -> Result<ExitCode> {
     let mut findings = Vec::new();
     let settings = settings.unwrap_or_else(|error| {
         findings.push(wrong_configuration(&error));
         fallback
     });
-    let mut wanted = Wanted { expose: settings.expose.clone(), allow_superuser: settings.allow_superuser, keep: None };
+    let mut wanted = Wanted { expose: settings.expose.clone(), allow_superuser: settings.allow_superuser, log: None };
     let mut watched = 0;
     match database(&settings) {
         Err(error) => {
@@ -40,10 +43,13 @@ pub fn run(
         Ok(database) => {
             match Config::new(settings) {
                 Ok(config) => {
-                    wanted.keep = Some(config.tail.keep);
+                    wanted.log = Some((config.tail.keep, config.tail.log_bytes));
                     findings.extend(open_to_all(&config));
                 }
                 Err(error) => findings.push(wrong_configuration(&error)),
+            }
+            if mend {
+                watch_again(&database, &look(&database, &wanted)?.0)?;
             }
             let (found, tables) = look(&database, &wanted)?;
             findings.extend(found);
@@ -51,6 +57,28 @@ pub fn run(
             report(&findings, Some(&database), watched, json)
         }
     }
+}
+
+/// Watches the tables again for which that is what mends them. One that cannot be stays among the findings.
+fn watch_again(database: &Address, findings: &[Finding]) -> Result<()> {
+    let tables: BTreeSet<&str> = findings
+        .iter()
+        .filter_map(|finding| match &finding.mend {
+            Mend::Rowcast(command) if command.len() == 2 && command[0] == "watch" => Some(command[1].as_str()),
+            _ => None,
+        })
+        .collect();
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let mut watcher = Watcher::connect(database)?;
+    for table in tables {
+        match watcher.watch(table, LogLimits::default()) {
+            Ok(name) => tracing::info!("watched again: {name}"),
+            Err(error) => tracing::error!("{table}: {error}"),
+        }
+    }
+    Ok(())
 }
 
 fn wrong_configuration(error: &Error) -> Finding {

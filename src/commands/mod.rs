@@ -25,7 +25,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Install { dry_run: true } => install::show(settings().and_then(|settings| database(&settings)))?,
         Command::Uninstall { dry_run, yes } => install::uninstall(&database(&settings()?)?, yes, dry_run)?,
         Command::Watch(what) => {
-            let limits = LogLimits { bulk_rows: what.bulk_rows, image_bytes: what.image_bytes };
+            let limits = LogLimits { bulk_rows: what.bulk_rows, image_bytes: what.image_bytes, always: what.always };
             watch::watch(&database(&settings()?)?, &what.tables, what.all.as_deref(), limits)?;
         }
         Command::Unwatch { tables } => watch::unwatch(&database(&settings()?)?, &tables)?,
@@ -35,7 +35,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Listen(asked) => listen::run(settings()?, &asked)?,
         // A configuration that is wrong is one of the things to be found.
-        Command::Check { json } => return check::run(settings(), cli.flags.without_file().clone(), database, json),
+        Command::Check { json, mend } => return check::run(settings(), cli.flags.without_file().clone(), database, json, mend),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -22,6 +22,8 @@ struct Status {
     report: Report,
     exposed: Vec<Exposed>,
     retention_seconds: Option<u64>,
+    /// How much the log may keep.
+    log_limit_bytes: Option<u64>,
     server: Server,
 }
 
@@ -61,7 +63,8 @@ pub fn run(database: &Address, settings: Settings, json: bool) -> Result<()> {
     let status = Status {
         database: database.to_string(),
         exposed: list(database, &expose)?,
-        retention_seconds: config.ok().map(|config| config.tail.keep.as_secs()),
+        retention_seconds: config.as_ref().ok().map(|config| config.tail.keep.as_secs()),
+        log_limit_bytes: config.ok().map(|config| config.tail.log_bytes),
         report,
         server,
     };
@@ -78,7 +81,7 @@ fn list(database: &Address, expose: &BTreeMap<String, Access>) -> Result<Vec<Exp
         name: name.clone(),
         access: if *access == Access::Read { "r" } else { "rw" },
         not_served: match &catalog {
-            None => Some("this role may not use the schema rowcast".to_owned()),
+            None => Some("there is no schema rowcast that this role may use".to_owned()),
             Some(catalog) if catalog.table(name).is_some() => None,
             Some(catalog) => {
                 let why = catalog.missing.iter().find(|sentence| sentence.split([' ', ':']).any(|word| word == name));
@@ -148,8 +151,11 @@ impl std::fmt::Display for Status {
                     writeln!(f, "horizon    {}", content.horizon.as_deref().unwrap_or("none yet: no server has run"))?;
                 }
             }
-            if let Some(seconds) = self.retention_seconds {
-                writeln!(f, "retention  {seconds} s")?;
+            if let (Some(seconds), Some(limit)) = (self.retention_seconds, self.log_limit_bytes) {
+                writeln!(f, "retention  {seconds} s, and {} at most", bytes(i64::try_from(limit).unwrap_or(i64::MAX)))?;
+            }
+            if report.sessions == 0 {
+                writeln!(f, "           no server runs, so nothing is pruned: the log grows with what is written")?;
             }
             writeln!(f, "servers    {} sessions; {} of {} beds taken by sleepers", report.sessions, report.sleeping, report.beds)?;
         }
@@ -158,7 +164,7 @@ impl std::fmt::Display for Status {
         let watched = report.tables.iter().map(|one| {
             vec![
                 one.name.clone(),
-                one.kind.to_owned(),
+                if one.always { format!("{}, always", one.kind) } else { one.kind.to_owned() },
                 if one.key.is_empty() { "none".to_owned() } else { one.key.join(", ") },
                 one.bulk_rows.map_or_else(dash, |rows| rows.to_string()),
                 one.log_rows.map_or_else(dash, |rows| rows.to_string()),

@@ -36,6 +36,9 @@ pub enum Command {
         /// As JSON, for a program
         #[arg(long)]
         json: bool,
+        /// First watch those tables again whose triggers or mtime are not as they should be
+        #[arg(long)]
+        mend: bool,
     },
     /// Take the schema rowcast and all that it added out of the database again
     Uninstall {
@@ -78,4 +81,7 @@ pub struct Watch {
     /// Size of one change, old and new row together; more is told as a reset [default: as it is, at first 4194304]
     #[arg(long, value_name = "BYTES")]
     pub image_bytes: Option<i32>,
+    /// Log also what is written where session_replication_role is replica: by logical replication, by some restores
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub always: Option<bool>,
 }

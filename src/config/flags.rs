@@ -150,6 +150,10 @@ pub struct Settings {
     #[arg(long, env = "ROWCAST_KEEP_SECONDS", value_name = "SECONDS",
         default_value_t = 3_600, value_parser = between::<u64>(1, 31_536_000), global = true)]
     pub keep_seconds: u64,
+    /// How much the log keeps; beyond it the oldest changes go before their time
+    #[arg(long, env = "ROWCAST_LOG_BYTES", value_name = "BYTES",
+        default_value_t = 1 << 30, value_parser = between::<u64>(1 << 20, 1 << 50), global = true)]
+    pub log_bytes: u64,
     /// The longest that the tailer sleeps without a bell
     #[arg(long, env = "ROWCAST_SLOW_TIMER_SECONDS", value_name = "SECONDS",
         default_value_t = 5, value_parser = between::<u64>(1, 3_600), global = true)]

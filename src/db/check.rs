@@ -49,8 +49,8 @@ pub enum By {
 pub struct Wanted {
     pub expose: BTreeMap<String, Access>,
     pub allow_superuser: bool,
-    /// The retention; None where the configuration is wrong.
-    pub keep: Option<Duration>,
+    /// The retention and the size of the log; None where the configuration is wrong.
+    pub log: Option<(Duration, u64)>,
 }
 
 impl Finding {
@@ -102,13 +102,14 @@ pub fn look(config: &Address, wanted: &Wanted) -> Result<(Vec<Finding>, i64)> {
         findings.push(lacking);
         return Ok((findings, 0));
     }
+    findings.extend(server::silent_writers(&mut client)?);
     findings.extend(rights::of_capture(&mut client)?);
     findings.extend(rights::of_public(&mut client)?);
     findings.extend(rights::of_makers(&mut client)?);
     findings.extend(exposed::look(&mut client, &wanted.expose)?);
     findings.extend(watched::look(&mut client)?);
     findings.extend(watched::left_over(&mut client)?);
-    findings.extend(server::retention(&mut client, wanted)?);
+    findings.extend(server::log(&mut client, wanted)?);
     let watched = client.query_one("select count(*) from rowcast.watched w join pg_class c on c.oid = w.relation", &[])?.get(0);
     Ok((findings, watched))
 }

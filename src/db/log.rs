@@ -131,24 +131,33 @@ pub fn catch_up(session: &mut Session, from: Arc<Cursor>, to: Arc<Cursor>, catal
     Ok(CaughtUp { batch: builder.finish(from, to), horizon })
 }
 
-/// Prunes what is older than `keep`, in short transactions; returns how many changes it deleted.
-pub fn prune(session: &mut Session, keep: Duration) -> Result<u64> {
+/// Moves the horizon to what is younger than `keep` and fits `log_bytes`; returns whether there is anything to delete.
+pub fn advance_horizon(session: &mut Session, keep: Duration, log_bytes: u64) -> Result<bool> {
+    const ADVANCE: &str = "select rowcast.advance_horizon(make_interval(secs => $1), $2)";
+    let (seconds, bytes) = (keep.as_secs_f64(), i64::try_from(log_bytes).unwrap_or(i64::MAX));
+    working(session, |session| Ok(session.query_typed_one(ADVANCE, &[(&seconds, Type::FLOAT8), (&bytes, Type::INT8)])?.get(0)))
+}
+
+/// Deletes some of what the horizon sees, in a short transaction; returns how many changes those were.
+pub fn prune(session: &mut Session) -> Result<u64> {
     const CHUNK_ROWS: i32 = 5_000;
-    let seconds = keep.as_secs_f64();
-    let any: bool = working(session, |session| {
-        const ADVANCE: &str = "select rowcast.advance_horizon(make_interval(secs => $1))";
-        Ok(session.query_typed_one(ADVANCE, &[(&seconds, Type::FLOAT8)])?.get(0))
-    })?;
-    if !any {
-        return Ok(0);
+    let pruned: i64 =
+        working(session, |session| Ok(session.query_typed_one("select rowcast.prune($1)", &[(&CHUNK_ROWS, Type::INT4)])?.get(0)))?;
+    Ok(pruned.unsigned_abs())
+}
+
+/// Makes room of what was deleted, where that is a fifth of the log and this role may; returns whether it did. Autovacuum
+/// does the same, but it may come late, or be off.
+pub fn vacuum(session: &mut Session) -> Result<bool> {
+    const DUE: &str = "
+        select pg_stat_get_dead_tuples(c.oid) > 100 + pg_stat_get_live_tuples(c.oid) / 5
+           and (pg_has_role(c.relowner, 'usage')
+             or case when current_setting('server_version_num')::integer >= 170000 then has_table_privilege(c.oid, 'maintain') else false end)
+        from pg_class c where c.oid = 'rowcast.change'::regclass";
+    if !reading(session, |session| Ok(session.query_typed_one(DUE, &[])?.get::<_, bool>(0)))? {
+        return Ok(false);
     }
-    let mut pruned = 0;
-    loop {
-        let chunk: i64 =
-            working(session, |session| Ok(session.query_typed_one("select rowcast.prune($1)", &[(&CHUNK_ROWS, Type::INT4)])?.get(0)))?;
-        if chunk == 0 {
-            return Ok(pruned);
-        }
-        pruned += chunk.unsigned_abs();
-    }
+    // Not in a transaction, and not while autovacuum is at it.
+    session.batch_execute("vacuum (skip_locked) rowcast.change")?;
+    Ok(true)
 }

@@ -42,6 +42,8 @@ pub struct Watched {
     pub kind: &'static str,
     pub key: Vec<String>,
     pub bulk_rows: Option<i32>,
+    /// Whether its triggers fire where session_replication_role is replica, too.
+    pub always: bool,
     /// None where there was none, or the role may not read the log.
     pub last_change: Option<String>,
     pub last_change_seconds: Option<f64>,
@@ -78,7 +80,8 @@ const TABLES: &str = r"
 select c.oid, c.oid::regclass::text, c.relkind, split_part(encode(t.tgargs, 'escape'), '\000', 1),
        array(select a.attname::text from pg_index i, unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
              join pg_attribute a on a.attnum = k.attnum
-             where i.indrelid = c.oid and a.attrelid = c.oid and i.indisprimary and i.indimmediate order by k.place)
+             where i.indrelid = c.oid and a.attrelid = c.oid and i.indisprimary and i.indimmediate order by k.place),
+       t.tgenabled = 'A'
 from pg_trigger t join pg_class c on c.oid = t.tgrelid
 where t.tgparentid = 0 and t.tgtype & 1 = 1
   and t.tgfoid = (select p.oid from pg_proc p where p.proname = 'capture' and p.pronamespace = $1)
@@ -139,6 +142,7 @@ fn tables(client: &mut Client, schema: u32) -> Result<Vec<Watched>> {
             kind: if row.get::<_, i8>(2) as u8 == b'p' { "partitioned" } else { "table" },
             key: row.get(4),
             bulk_rows: row.get::<_, String>(3).parse().ok(),
+            always: row.get(5),
             last_change: one.and_then(|one| one?.1.clone()),
             last_change_seconds: one.and_then(|one| one?.2),
             log_rows: one.map(|one| one.map_or(0, |one| one.0)),
@@ -147,10 +151,14 @@ fn tables(client: &mut Client, schema: u32) -> Result<Vec<Watched>> {
     Ok(client.query(TABLES, &[&schema])?.iter().map(watched).collect())
 }
 
-/// What the configuration exposes, as this role's server would serve it; None where the role may not use the schema.
+/// What the configuration exposes, as this role's server would serve it; None where there is no schema that the role may use.
 pub fn exposed(config: &Address, expose: &BTreeMap<String, Access>) -> Result<Option<Catalog>> {
     let names: Vec<&String> = expose.keys().collect();
-    Ok(allowed(connect(config)?.query(catalog::QUERY, &[&names]))?.map(|rows| catalog::catalog(expose, &rows)))
+    let mut client = connect(config)?;
+    if matches!(state_of(&mut client)?, State::Nothing | State::Foreign(_)) {
+        return Ok(None);
+    }
+    Ok(allowed(client.query(catalog::QUERY, &[&names]))?.map(|rows| catalog::catalog(expose, &rows)))
 }
 
 /// How much of the log a cursor has not seen: exact, by its snapshot. None where the role may not read the log.

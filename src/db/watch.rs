@@ -6,11 +6,13 @@ use super::install::connect_installed;
 use crate::config::Address;
 use crate::error::{Error, Result};
 
-/// How much of a table is logged; None leaves it as it is.
+/// How much of a table is logged, and whose writing; None leaves it as it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogLimits {
     pub bulk_rows: Option<i32>,
     pub image_bytes: Option<i32>,
+    /// Also what sessions write that fire no ordinary trigger.
+    pub always: Option<bool>,
 }
 
 /// A session that watches tables.
@@ -24,9 +26,10 @@ impl Watcher {
     /// Watches a table, named as SQL spells it; returns its full name. What is in the way is tried again by the function
     /// itself, which says by whom it is held in the end.
     pub fn watch(&mut self, table: &str, limits: LogLimits) -> Result<String> {
-        const WATCH: &str = "select rowcast.watch(t.table, bulk_rows => $2::integer, image_bytes => $3::integer), t.table::text
+        const WATCH: &str =
+            "select rowcast.watch(t.table, bulk_rows => $2::integer, image_bytes => $3::integer, always => $4::boolean), t.table::text
             from (select cast($1::text as regclass) as table) t";
-        let row = self.0.query_one(WATCH, &[&table, &limits.bulk_rows, &limits.image_bytes]);
+        let row = self.0.query_one(WATCH, &[&table, &limits.bulk_rows, &limits.image_bytes, &limits.always]);
         Ok(row.map_err(|error| explain(error, table))?.get(1))
     }
 

@@ -9,7 +9,7 @@ use crate::error::Result;
 const SERVING: [&str; 7] = ["advance_horizon", "beds", "begin_epoch", "current_epoch", "note_shapes", "prune", "refusal"];
 
 /// What those call in turn.
-const CALLED_BY_SERVING: [&str; 3] = ["epoch_of", "shape", "types_of"];
+const CALLED_BY_SERVING: [&str; 4] = ["epoch_of", "needs", "shape", "types_of"];
 
 /// capture() runs with its owner's rights inside other people's transactions: that must be a role that can append to the
 /// log and nothing else, and nobody may attach the function to a table of his own.
@@ -50,7 +50,22 @@ pub fn of_capture(client: &mut Client) -> Result<Vec<Finding>> {
     if exists {
         findings.extend(of_capture_role(client, &installer)?);
     }
+    findings.extend(of_writers(client, &owner)?);
     Ok(findings)
+}
+
+/// What the capture trigger needs and its owner may not: it then fails every writer.
+fn of_writers(client: &mut Client, owner: &str) -> Result<Option<Finding>> {
+    const LACKING: &str = "
+        select 'use the schema rowcast' where not has_schema_privilege($1, 'rowcast', 'usage')
+        union all select 'append to the log' where not has_table_privilege($1, 'rowcast.change', 'insert')
+        union all
+        select 'call ' || p.oid::regprocedure from pg_proc p where p.pronamespace = 'rowcast'::regnamespace
+          and p.proname in ('append', 'beds', 'large_update') and not has_function_privilege($1, p.oid, 'execute')
+        order by 1";
+    let lacking: Vec<String> = client.query(LACKING, &[&owner])?.iter().map(|row| row.get(0)).collect();
+    let what = || format!("the capture trigger may not {}: every write to a watched table fails", lacking.join(", nor "));
+    Ok((!lacking.is_empty()).then(|| Finding::new(what(), Mend::rowcast(&["install"]))))
 }
 
 /// What the role rowcast_capture has besides the right to append to the log.

@@ -19,6 +19,9 @@ const OLDEST_SERVER: i32 = 130_000;
 /// Pruning is done now and then: a log this much longer than the retention is not pruned at all.
 const SLACK: Duration = Duration::from_secs(120);
 
+/// A log that is larger than its limit by less than this is nothing to speak of.
+const ROOM_BYTES: u64 = 64 << 20;
+
 /// Why nothing else can be looked at: the version, a standby, a pooler. Asked without prepared statements, which a pooler
 /// may lose.
 pub fn unfit(client: &mut Client, config: &Address) -> Result<Option<Finding>> {
@@ -45,7 +48,6 @@ fn too_old(server: i32) -> Option<Finding> {
 pub fn look(client: &mut Client, wanted: &Wanted) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     findings.extend(superuser(client, wanted)?);
-    findings.extend(silent_writers(client)?);
     let prepared: String = client.query_one("show max_prepared_transactions", &[])?.get(0);
     if prepared != "0" {
         findings.push(Finding::hint(
@@ -86,14 +88,15 @@ fn deaf(client: &mut Client, config: &Address) -> Result<Option<Finding>> {
     }))
 }
 
-/// Sessions that start with session_replication_role = replica fire no trigger of ours.
-fn silent_writers(client: &mut Client) -> Result<Vec<Finding>> {
+/// Sessions that start with session_replication_role = replica fire no trigger of ours that does not fire always.
+pub fn silent_writers(client: &mut Client) -> Result<Vec<Finding>> {
     const REPLICA: &str = "
         select case when s.setrole = 0 then format('database %I', d.datname)
                     when s.setdatabase = 0 then format('role %I', r.rolname) else format('role %I in database %I', r.rolname, d.datname) end
         from pg_db_role_setting s
         left join pg_roles r on r.oid = s.setrole left join pg_database d on d.oid = s.setdatabase
         where (s.setdatabase = 0 or d.datname = current_database())
+          and exists (select from rowcast.watched w join pg_class c on c.oid = w.relation where not w.always)
           and exists (select from unnest(s.setconfig) as c (line) where lower(c.line) = 'session_replication_role=replica')
         order by 1";
     let rows = client.query(REPLICA, &[])?;
@@ -101,31 +104,65 @@ fn silent_writers(client: &mut Client) -> Result<Vec<Finding>> {
         let whose: String = row.get(0);
         Finding::new(
             format!("session_replication_role is replica for {whose}: what its sessions write fires no trigger, and is not captured"),
+            // For those that are meant to write so, there is watch --always.
             Mend::by_superuser(format!("alter {whose} reset session_replication_role")),
         )
     };
     Ok(rows.iter().map(finding).collect())
 }
 
-/// Whether the log is pruned.
-pub fn retention(client: &mut Client, wanted: &Wanted) -> Result<Option<Finding>> {
-    let Some(keep) = wanted.keep else { return Ok(None) };
+/// Whether the log is pruned, and what was deleted makes room for what comes.
+pub fn log(client: &mut Client, wanted: &Wanted) -> Result<Option<Finding>> {
+    let Some((keep, most_bytes)) = wanted.log else { return Ok(None) };
     let row = client.query_one(
-        "select extract(epoch from clock_timestamp() - min(c.time))::float8, count(*), pg_total_relation_size('rowcast.change')
-         from rowcast.change c",
+        "select extract(epoch from clock_timestamp() - (select c.time from rowcast.change c order by c.xid limit 1))::float8,
+                pg_total_relation_size('rowcast.change'), pg_stat_get_live_tuples('rowcast.change'::regclass)",
         &[],
     )?;
-    let (age, rows, bytes): (Option<f64>, i64, i64) = (row.get(0), row.get(1), row.get(2));
-    let long = age.filter(|&age| age > (keep + keep / 2 + SLACK).as_secs_f64());
-    Ok(long.map(|age| {
-        Finding::new(
-            format!(
-                "the log holds {rows} changes in {bytes} bytes, the oldest {age:.0} s old, but its retention is {} s: no server prunes it",
-                keep.as_secs()
-            ),
-            Mend::rowcast(&["serve"]),
-        )
-    }))
+    let (age, bytes, rows): (Option<f64>, i64, i64) = (row.get(0), row.get(1), row.get(2));
+    if let Some(age) = age.filter(|&age| age > (keep + keep / 2 + SLACK).as_secs_f64()) {
+        let what = format!(
+            "the log holds about {rows} changes in {bytes} bytes, the oldest {age:.0} s old, but its retention is {} s: no server prunes it",
+            keep.as_secs()
+        );
+        return Ok(Some(Finding::new(what, Mend::rowcast(&["serve"]))));
+    }
+    // What was deleted takes its place until it is vacuumed, and so does what came in the meantime.
+    if u64::try_from(bytes).unwrap_or(0) < most_bytes.saturating_mul(3).saturating_add(ROOM_BYTES) {
+        return Ok(None);
+    }
+    let what = format!("the log takes {bytes} bytes, far more than it may keep ({most_bytes})");
+    if let Some(holder) = holder(client)? {
+        let mend = format!("end {holder}: as long as that is open, nothing that was deleted makes room in any table");
+        return Ok(Some(Finding::new(what, Mend::hand(mend))));
+    }
+    let pruned = client.query_one(
+        "select exists (select from pg_stat_activity a where a.application_name = 'rowcast' and a.datname = current_database())",
+        &[],
+    )?;
+    if !pruned.get::<_, bool>(0) {
+        return Ok(Some(Finding::new(format!("{what}: no server prunes it"), Mend::rowcast(&["serve"]))));
+    }
+    let mend =
+        "its room is used again, so it grows no more; vacuum full rowcast.change gives it back to the disk, and writers wait meanwhile";
+    Ok(Some(Finding::hint(what, Mend::hand(mend))))
+}
+
+/// Whose transaction keeps the rows that are deleted: the oldest snapshot that is held for more than a minute.
+fn holder(client: &mut Client) -> Result<Option<String>> {
+    const HOLDERS: &str = "
+        select who from (
+          select format('process %s (%s, %s)', a.pid, coalesce(a.usename::text, a.backend_type), a.state) as who,
+                 a.backend_xmin as xmin, clock_timestamp() - a.xact_start as open
+          from pg_stat_activity a where a.backend_xmin is not null and a.datname = current_database()
+          union all
+          select format('the prepared transaction %L', p.gid), p.transaction, clock_timestamp() - p.prepared
+          from pg_prepared_xacts p where p.database = current_database()
+          union all
+          select format('the replication slot %s', s.slot_name), s.xmin, null from pg_replication_slots s where s.xmin is not null) h
+        where open > interval '1 minute' or open is null
+        order by age(xmin) desc limit 1";
+    Ok(client.query_opt(HOLDERS, &[])?.map(|row| row.get(0)))
 }
 
 #[cfg(test)]

@@ -11,12 +11,15 @@ use crate::error::Result;
 /// fires after each row inserted, updated or deleted, the second after TRUNCATE, the third before each row updated.
 const TRIGGERS: &str = r"
 select format('%I.%I', n.nspname, c.relname), x.name, t.tgname::text, t.tgenabled in ('O', 'A'),
-       t.tgtype = x.type and t.tgqual is null,
+       t.tgtype = x.type and (t.tgqual is null
+         -- Those that an older version made have none.
+         or x.function = 'capture' and pg_get_expr(t.tgqual, t.tgrelid) = format('(%L::regclass IS NOT NULL)', 'rowcast.capturing'::regclass::text)),
        x.function <> 'capture' or
          array_remove(string_to_array(encode(t.tgargs, 'escape'), '\000'), '') in (
-           array_remove(array[w.bulk_rows::text, w.image_bytes::text, case when c.relkind = 'p' then 'partitioned' end], null),
+           array_remove(array[w.bulk_rows::text, w.image_bytes::text, rowcast.needs(c.oid)], null),
            -- Of version 0.1.0, whose triggers had one argument; the other has its default.
-           case when w.image_bytes = 4194304 and c.relkind = 'r' then array[w.bulk_rows::text] end)
+           case when w.image_bytes = 4194304 and rowcast.needs(c.oid) is null then array[w.bulk_rows::text] end),
+       w.always and t.tgenabled <> 'A'
 from rowcast.watched w join pg_class c on c.oid = w.relation join pg_namespace n on n.oid = c.relnamespace
 cross join (values ('00_rowcast_capture', 'capture', 29), ('00_rowcast_truncate', 'capture', 32), ('zz_rowcast_mtime', 'touch', 19))
   as x (name, function, type)
@@ -26,13 +29,14 @@ left join pg_trigger t on t.tgrelid = c.oid and not t.tgisinternal
 order by 1, 2";
 
 /// Partitions on which a trigger of ours does not fire.
-const PARTITIONS: &str = "
+const PARTITIONS: &str = r#"
 select format('%I.%I', n.nspname, c.relname), string_agg(p.relid::regclass::text, ', ' order by p.relid::regclass::text)
 from rowcast.watched w join pg_class c on c.oid = w.relation and c.relkind = 'p' join pg_namespace n on n.oid = c.relnamespace,
      pg_partition_tree(w.relation) p
-where p.isleaf and (select count(*) from pg_trigger t where t.tgrelid = p.relid and t.tgparentid <> 0 and t.tgenabled in ('O', 'A')
+where p.isleaf and (select count(*) from pg_trigger t where t.tgrelid = p.relid and t.tgparentid <> 0
+    and t.tgenabled = any (case when w.always then array['A'] else array['O', 'A'] end::"char"[])
   and t.tgfoid in ('rowcast.capture()'::regprocedure, 'rowcast.touch()'::regprocedure)) < 2
-group by 1 order by 1";
+group by 1 order by 1"#;
 
 const COLUMNS: &str = "
 select format('%I.%I', n.nspname, c.relname), r.rolname::text, a.attname is null,
@@ -82,6 +86,9 @@ fn of_trigger(row: &Row) -> Option<String> {
     }
     if !row.get::<_, bool>(3) {
         return Some(format!("the trigger {name} is disabled"));
+    }
+    if row.get::<_, bool>(6) {
+        return Some(format!("the trigger {name} does not fire always, as it was asked to"));
     }
     if !row.get::<_, bool>(4) {
         return Some(format!("the trigger {name} does not fire for all that it should"));

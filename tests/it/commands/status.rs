@@ -48,7 +48,7 @@ fn a_served_database_in_all_its_parts() {
     let words = |first| line(&text, first).split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words("database").contains(&db.name) && words("schema") == "schema version 2", "{text}");
     assert!(words("log").starts_with("log 4 rows, ") && words("log").contains("s ago"), "{text}");
-    assert_eq!(words("retention"), "retention 3600 s");
+    assert_eq!(words("retention"), "retention 3600 s, and 1024 MB at most");
     assert!(words("server").contains("is not ready and has seen every change; the exposed table loose is not watched"), "{text}");
     assert!(words("pairs").starts_with("pairs table b, a 1000 3 ") && words("bare").starts_with("bare table none 5 1 "), "{text}");
     let exposed: Vec<&str> = text.split("exposed:").nth(1).unwrap().lines().map(str::trim).collect();
@@ -103,7 +103,7 @@ fn a_role_without_rights_is_told_what_it_may_know() {
     let text = status(&url, TESTTYPE, 1, &[]);
     assert!(line(&text, "schema").ends_with("version 2") && line(&text, "log").contains("may not read it"), "{text}");
     assert!(text.contains("id   1000       -"), "the watched table: {text}");
-    assert!(text.contains("no: this role may not use the schema rowcast"), "{text}");
+    assert!(text.contains("no: there is no schema rowcast that this role may use"), "{text}");
     db.psql_as_superuser(&format!("drop role {guest}"));
 }
 

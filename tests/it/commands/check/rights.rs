@@ -22,6 +22,8 @@ fn the_trigger_runs_as_a_role_that_can_append_and_nothing_else() {
         ("create role readers; grant readers to rowcast_capture", "is a member of readers"),
         ("grant update, select on rowcast.change to rowcast_capture", "may select, update rowcast.change"),
         ("grant select on testtype to rowcast_capture", "may select testtype"),
+        ("revoke insert on rowcast.change from rowcast_capture", "may not append to the log: every write"),
+        ("revoke usage on schema rowcast from rowcast_capture", "may not use the schema rowcast: every write"),
         ("create table loot (id int); alter table loot owner to rowcast_capture", "owns table loot"),
     ] {
         checked.is_broken(sql, part);

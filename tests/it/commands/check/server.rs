@@ -53,6 +53,25 @@ fn a_log_that_nobody_prunes_is_found_and_a_server_prunes_it() {
 }
 
 #[test]
+fn a_log_that_is_far_too_large_is_found_until_a_server_prunes_it() {
+    let settings = format!("log_bytes = 1048576\n{TESTTYPE}");
+    let checked = Checked::new(&settings);
+    // Not a server's marks, but what one would have taken.
+    checked.db.psql("select rowcast.begin_epoch(), rowcast.advance_horizon('1 hour')");
+    checked.db.psql(
+        "insert into rowcast.change (relation, op, new) select 1, 'I', to_json(string_agg(md5(i::text), ''))
+         from generate_series(1, 2400000) i group by i % 24",
+    );
+    let finding = checked.only("far more than it may keep (1048576): no server prunes it");
+    assert_eq!(finding.mend, "rowcast serve");
+    let _server = launch(&checked.url, &settings, &[]).ready();
+    wait_for("the log is pruned", || (checked.db.psql("select count(*) < 10 from rowcast.change") == "t").then_some(()));
+    checked.is_well();
+    // The file does not shrink by itself.
+    assert!(checked.look().iter().any(|finding| finding.hint && finding.mend.contains("vacuum full")));
+}
+
+#[test]
 fn a_pooler_that_swallows_bells_is_told_and_another_way_past_it_is_well() {
     let mut checked = Checked::new(TESTTYPE);
     let direct = checked.url.clone();

@@ -64,6 +64,10 @@ fn triggers_that_are_not_as_they_should_be_are_made_anew() {
     ] {
         Checked::new(TESTTYPE).breaks(sql, part);
     }
+    Checked::new(TESTTYPE).breaks(
+        "select rowcast.watch('testtype', always => true); alter table testtype enable trigger \"00_rowcast_capture\"",
+        "00_rowcast_capture does not fire always",
+    );
     // An ALWAYS trigger fires as well.
     let checked = Checked::new(TESTTYPE);
     checked.db.psql("alter table testtype enable always trigger \"00_rowcast_capture\"");
