@@ -61,7 +61,7 @@ begin
       return null;
     end if;
     target := tg_relid;
-    if tg_nargs operator(pg_catalog.>) 2 then
+    if tg_argv[2] operator(pg_catalog.~~) 'partitioned%' then
       target := coalesce(pg_catalog.pg_partition_root(tg_relid), tg_relid);
     end if;
     -- By the oid of this moment: one that was written down would be another table's after a dump and restore.
@@ -82,6 +82,7 @@ begin
     if counted operator(pg_catalog.=) tg_argv[0]::pg_catalog.int4 or tg_op operator(pg_catalog.=) 'TRUNCATE' then
       insert into rowcast.change (relation, op) values (target, 'R');
     elsif greatest(pg_catalog.pg_column_size(old), pg_catalog.pg_column_size(new)) operator(pg_catalog.<=) 4096
+       and (tg_argv[2] operator(pg_catalog.~~) '%pinned') is not true
        and pg_catalog.concat_ws(' ', pg_catalog.date '2000-01-02', pg_catalog.interval '1 day 1 second',
                                 pg_catalog.bytea '\x01', pg_catalog.float8 '0.30000000000000004')
            operator(pg_catalog.=) '2000-01-02 1 day 00:00:01 \x01 0.30000000000000004' then
@@ -123,10 +124,14 @@ set datestyle = 'ISO, MDY'
 set intervalstyle = 'postgres'
 set bytea_output = 'hex'
 set extra_float_digits = 1
+set lc_monetary = 'C'
+set quote_all_identifiers = off
 as $$
 #variable_conflict use_variable
 declare
-  is_large constant boolean := pg_column_size(before) + pg_column_size(after) > 8192;
+  is_large constant boolean := pg_column_size(before)::bigint + pg_column_size(after) > 8192;
+  -- Nothing stored prints much shorter than it is, so what is beyond this need not be rendered to be found too large.
+  most constant bigint := 8 * coalesce(image_bytes, 4194304)::bigint;
   old_image json;
   new_image json;
   elided text[];
@@ -140,11 +145,13 @@ begin
   -- nothing and so takes no transaction id.
   begin
     if op = 'U' then
-      select u.old, u.new, u.elided into old_image, new_image, elided from rowcast.large_update(target, part, before, after) u;
-    elsif op = 'D' then
-      old_image := row_to_json(before);
-    else
-      new_image := row_to_json(after);
+      select u.old, u.new, u.elided into old_image, new_image, elided from rowcast.large_update(target, part, before, after, most) u;
+    elsif pg_column_size(after) <= most then
+      if op = 'D' then
+        old_image := row_to_json(before);
+      else
+        new_image := row_to_json(after);
+      end if;
     end if;
   exception when others then
     old_image := null;
@@ -162,9 +169,9 @@ $$;
 -- The images of an update of a large row, without the columns that are large (above 2 kB) and that it did not change:
 -- a counter beside a long text would otherwise log the text twice for each count. `target` is the watched table, whose key
 -- counts, `part` the table that holds the row, whose columns these are. A row that changes its key, or has none, keeps
--- all: whoever gets it could not look up what is missing.
+-- all: whoever gets it could not look up what is missing. Where the rest is more than `most` bytes as stored, no image.
 create or replace function rowcast.large_update(
-  target oid, part oid, before anyelement, after anyelement, out old json, out new json, out elided text[])
+  target oid, part oid, before anyelement, after anyelement, most bigint, out old json, out new json, out elided text[])
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
@@ -175,6 +182,7 @@ declare
     where i.indrelid = target and i.indisprimary and i.indimmediate);
   same_key boolean := false;
   columns text;
+  size bigint;
 begin
   elided := '{}';
   if key_columns <> '{}' then
@@ -191,6 +199,15 @@ begin
     if columns is not null then
       execute format('select array_remove(array[%s]::text[], null)', columns) into elided using before, after;
     end if;
+  end if;
+  execute (
+    select 'select ' || string_agg(format(
+      'coalesce(pg_column_size(($1).%1$I), 0)::bigint + coalesce(pg_column_size(($2).%1$I), 0)', a.attname), ' + ')
+    from pg_attribute a
+    where a.attrelid = part and a.attnum > 0 and not a.attisdropped and a.attname <> all (elided)
+  ) into size using before, after;
+  if size > most then
+    return;
   end if;
   execute (
     select format('select row_to_json(o.*), row_to_json(n.*) from (select %s) as o, (select %s) as n',

@@ -98,7 +98,7 @@ $$;
 create or replace view rowcast.capturing as
   select row(c.id, c.xid, c.relation, c.op, c.old, c.new, c.time, c.elided) is not null
      and 'rowcast.append(oid,oid,"char",anyelement,anyelement,integer)'::regprocedure is not null
-     and 'rowcast.large_update(oid,oid,anyelement,anyelement)'::regprocedure is not null
+     and 'rowcast.large_update(oid,oid,anyelement,anyelement,bigint)'::regprocedure is not null
      and 'rowcast.beds()'::regprocedure is not null as whole
   from rowcast.change c;
 comment on view rowcast.capturing is 'What the capture triggers need, so that they depend on it';
@@ -129,6 +129,20 @@ as $$
   where a.attrelid = target and a.attname = 'mtime' and a.attnum > 0 and not a.attisdropped
     -- But its own default and NOT NULL.
     and (f.adnum = a.attnum) is not true and (k.contype = 'n') is not true
+$$;
+
+-- What its trigger must know of a table besides the limits, as the third argument: that it is partitioned, so that changes
+-- are its own and not the partition's; that rows are rendered with pinned settings only, because the text of some type
+-- follows the search_path or lc_monetary of whoever writes. Null of an ordinary table.
+create or replace function rowcast.needs(target oid) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select nullif(concat_ws(' ',
+    case when exists (select from pg_class c where c.oid = target and c.relkind = 'p') then 'partitioned' end,
+    case when exists (select from rowcast.types_of(target) t join pg_type y on y.oid = t.type
+                      where y.typnamespace = 'pg_catalog'::regnamespace and (y.typname ~ '^reg[a-z]+$' or y.typname = 'money'))
+      then 'pinned' end), '')
 $$;
 
 -- Watches a table: adds mtime where it is missing, without a rewrite, and the triggers. Doing it again is safe, and
@@ -172,10 +186,7 @@ begin
     returning w.bulk_rows, w.image_bytes, w.always into limits;
   perform rowcast.drop_triggers(target);
   execute format('create trigger zz_rowcast_mtime before update on %s for each row execute function rowcast.touch()', target);
-  arguments := format('%L, %L', limits.bulk_rows, limits.image_bytes);
-  if (select c.relkind from pg_class c where c.oid = target) = 'p' then
-    arguments := arguments || ', ''partitioned''';
-  end if;
+  arguments := concat_ws(', ', quote_literal(limits.bulk_rows), quote_literal(limits.image_bytes), quote_literal(rowcast.needs(target)));
   -- A name that sorts before those of the application's triggers, so that a change is logged before what they do to it.
   execute format('create trigger "00_rowcast_capture" after insert or update or delete on %s for each row
     when (%L::regclass is not null) execute function rowcast.capture(%s)', target, 'rowcast.capturing', arguments);

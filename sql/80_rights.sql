@@ -26,7 +26,7 @@ begin
   -- Of its own new row it may see the command number, which tells it when to count.
   grant select (cmin) on rowcast.change to rowcast_capture;
   grant execute on function rowcast.append(oid, oid, "char", anyelement, anyelement, integer) to rowcast_capture;
-  grant execute on function rowcast.large_update(oid, oid, anyelement, anyelement) to rowcast_capture;
+  grant execute on function rowcast.large_update(oid, oid, anyelement, anyelement, bigint) to rowcast_capture;
   alter function rowcast.capture() owner to rowcast_capture;
   revoke create on schema rowcast from rowcast_capture;
 exception when insufficient_privilege then

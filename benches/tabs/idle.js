@@ -17,8 +17,6 @@ export async function idle(house) {
 /** @param {import('./scene.js').Scene} scene @param {number} count */
 async function measure(scene, count) {
   const tabs = await scene.open(count);
-  // Hidden for a minute it would hand over, which is not idle.
-  await tabs[0]?.page.bringToFront();
   // Past the sweep of the first roll call, ten seconds into the term.
   await new Promise((resolve) => setTimeout(resolve, 12_000));
   for (const { page } of tabs) await page.evaluate(countOperations);

@@ -66,8 +66,9 @@ impl Stage {
                 db.psql(&format!("\\set table {table}\n\\i '{}'\n", file.display()));
             }
         }
-        let followed = kinds.iter().filter(|kind| kind.how == How::Watched).flat_map(Kind::tables);
-        let exposed: String = followed.map(|table| format!("{table} = \"r\"\n")).collect();
+        // A server serves no table with other triggers than rowcast's; what those log it reads all the same.
+        let served = kinds.iter().filter(|kind| kind.how == How::Watched && !kind.is_tried()).flat_map(Kind::tables);
+        let exposed: String = served.map(|table| format!("{table} = \"r\"\n")).collect();
         let server = support::server(&db, &format!("[expose]\n{exposed}"));
         let version = db.psql("show server_version");
         let postmaster = meter::postmaster(&cluster.directory().join("data"));

@@ -26,6 +26,9 @@ pub enum How {
     Notify,
 }
 
+/// What the names of tables begin with that a file of the caller's makes.
+const TRIED: &str = "also";
+
 /// How many rows the tables that are updated have, and how many a bulk statement writes.
 pub const ROWS: u32 = 100_000;
 
@@ -44,7 +47,12 @@ impl Kind {
     /// One more, after the file that will make it.
     pub fn of_file(file: &Path, number: usize) -> Kind {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Kind { name, prefix: format!("also_{number}"), how: How::Watched }
+        Kind { name, prefix: format!("{TRIED}_{number}"), how: How::Watched }
+    }
+
+    /// Whether it has triggers that are only being tried.
+    pub fn is_tried(&self) -> bool {
+        self.prefix.starts_with(TRIED)
     }
 
     pub fn inserted(&self) -> String {

@@ -13,7 +13,7 @@ use crate::error::Result;
 /// They are set in each transaction and end with it: behind a pooler in transaction mode, such as pgbouncer, a transaction
 /// is all that a session can count on, and what it left behind would meet another application.
 const SETTINGS: &str = "set local timezone = 'UTC'; set local datestyle = 'ISO, MDY'; set local intervalstyle = 'postgres'; \
-    set local bytea_output = 'hex'; set local extra_float_digits = 1; set local max_parallel_workers_per_gather = 0; \
+    set local bytea_output = 'hex'; set local extra_float_digits = 1; set local lc_monetary = 'C'; set local max_parallel_workers_per_gather = 0; \
     set local search_path = pg_catalog, pg_temp";
 
 /// A pooled connection, and what it remembers of its database. For the same reason as the settings, its statements have

@@ -32,7 +32,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Rows must be printed as the pool's sessions and the capture trigger print them. The read is planned once, for planning
 /// takes longer than an idle read; a generic plan may choose to read the whole log, so it may not.
 const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'postgres'; \
-    set bytea_output = 'hex'; set extra_float_digits = 1; set search_path = pg_catalog, pg_temp; \
+    set bytea_output = 'hex'; set extra_float_digits = 1; set lc_monetary = 'C'; set search_path = pg_catalog, pg_temp; \
     set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set jit = off; \
     set max_parallel_workers_per_gather = 0; set default_transaction_isolation = 'read committed'";
 

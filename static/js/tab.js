@@ -179,6 +179,8 @@ export class Tab {
     if (key === null || key === 'lease') this.#elector?.send('lease');
     else if (key === 'ping') this.#elector?.send('ping');
     else if (key.startsWith(LOG)) this.#onLog(value);
+    // Only a foreign script, or a master that waited in vain, writes this tab's own key.
+    else if (tab === this.id) this.announce();
     else if (tab && this.#elector?.leads) this.#onTab(tab, value);
   }
 

@@ -9,7 +9,7 @@ use crate::error::Result;
 const SERVING: [&str; 7] = ["advance_horizon", "beds", "begin_epoch", "current_epoch", "note_shapes", "prune", "refusal"];
 
 /// What those call in turn.
-const CALLED_BY_SERVING: [&str; 3] = ["epoch_of", "shape", "types_of"];
+const CALLED_BY_SERVING: [&str; 4] = ["epoch_of", "needs", "shape", "types_of"];
 
 /// capture() runs with its owner's rights inside other people's transactions: that must be a role that can append to the
 /// log and nothing else, and nobody may attach the function to a table of his own.

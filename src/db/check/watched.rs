@@ -16,9 +16,9 @@ select format('%I.%I', n.nspname, c.relname), x.name, t.tgname::text, t.tgenable
          or x.function = 'capture' and pg_get_expr(t.tgqual, t.tgrelid) = format('(%L::regclass IS NOT NULL)', 'rowcast.capturing'::regclass::text)),
        x.function <> 'capture' or
          array_remove(string_to_array(encode(t.tgargs, 'escape'), '\000'), '') in (
-           array_remove(array[w.bulk_rows::text, w.image_bytes::text, case when c.relkind = 'p' then 'partitioned' end], null),
+           array_remove(array[w.bulk_rows::text, w.image_bytes::text, rowcast.needs(c.oid)], null),
            -- Of version 0.1.0, whose triggers had one argument; the other has its default.
-           case when w.image_bytes = 4194304 and c.relkind = 'r' then array[w.bulk_rows::text] end),
+           case when w.image_bytes = 4194304 and rowcast.needs(c.oid) is null then array[w.bulk_rows::text] end),
        w.always and t.tgenabled <> 'A'
 from rowcast.watched w join pg_class c on c.oid = w.relation join pg_namespace n on n.oid = c.relnamespace
 cross join (values ('00_rowcast_capture', 'capture', 29), ('00_rowcast_truncate', 'capture', 32), ('zz_rowcast_mtime', 'touch', 19))

@@ -63,7 +63,7 @@ describe('crowd', () => {
     const watch = scene.watch(2);
     await mine[0].page.close();
     scene.without(mine[0]);
-    await scene.successor(mine[0], 1250, mine.slice(1));
+    await scene.successor(mine[0], 3000, mine.slice(1));
     assert.ok((await masterOf(theirs)) === master, 'what happens in one profile is nothing to the other');
     assert.equal((await master.state()).handovers, 0);
     await scene.proves({ profiles: 2 });

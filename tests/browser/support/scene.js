@@ -136,10 +136,11 @@ export class Scene {
     tab.since = this.writer?.journal.length ?? 0;
   }
 
-  /** So many tabs, the master first. @param {number} count */
+  /** So many tabs, the master first, and visible: hidden for a minute it would hand over. @param {number} count */
   async open(count) {
     for (let i = 0; i < count; i++) await this.tab();
     const master = await masterOf(this.tabs);
+    await master.page.bringToFront();
     this.tabs = [master, ...this.tabs.filter((tab) => tab !== master)];
     return this.tabs;
   }

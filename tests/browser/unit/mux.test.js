@@ -76,6 +76,19 @@ test('hand_over_costs_little_more_than_a_write_a_tab', async () => {
   assert.ok(others.every(({ rowcast }) => rowcast.state.tabs === others.length), 'and all know how many there are');
 });
 
+test('tab_whose_key_was_overwritten_says_again_what_it_wants', async () => {
+  const { server, world, pages } = await open(3);
+  const lone = pages[2].rowcast.live('b');
+  await world.pass(1000);
+  const foreign = new Store(world.spawn({ visible: false }).env, '/ ');
+  for (const key of foreign.keys('tab:')) foreign.set(key, 'junk');
+  await world.pass(1000);
+  server.insert('b', { v: 1 });
+  await world.pass(500);
+  assert.equal(lone.rows.length, 1, 'it is polled for as before');
+  assert.ok(pages.every(({ rowcast }) => rowcast.state.tabs === 3));
+});
+
 test('term_that_the_server_refuses_costs_the_browser_its_id_and_no_more', async () => {
   const { server, pages, world } = await open(3);
   const { browser } = only(server.parked).request;

@@ -26,6 +26,18 @@ pub const KINDS: &[Kind] = &[
         conflict: "",
     },
     Kind {
+        // What its text is follows the search_path of whoever asks, and here psql has another than we.
+        sql_name: "by_setting",
+        exposed_name: "by_setting",
+        create: "create table by_setting (id int primary key, r regclass, t regtype[], m money)",
+        columns: "id, r, t, m",
+        values: "{n}, 'by_setting', array['by_setting'::regtype], {n}::money",
+        is_row: "id = {n}",
+        change: "m = m + 1::money",
+        rekey: "id = -id",
+        conflict: "id",
+    },
+    Kind {
         sql_name: "deferred",
         exposed_name: "deferred",
         create: "create table deferred (id int primary key deferrable initially deferred, v text)",

@@ -73,7 +73,13 @@ pub fn selected(client: &mut postgres::Client, rows: &str) -> Vec<Arc<Row>> {
             "set timezone = 'UTC'; set datestyle = 'ISO, MDY'; set intervalstyle = 'postgres'; set bytea_output = 'hex'; set extra_float_digits = 1",
         )
         .unwrap();
-    let found = client.query(&format!("select row_to_json(kind.*)::text from {rows} as kind"), &[]).unwrap();
+    // Some types print as the search_path has it: the server's names no schema of an application's.
+    let mut transaction = client.transaction().unwrap();
+    transaction
+        .batch_execute(&format!("create temp view found as select * from {rows} as kind; set local search_path = pg_catalog"))
+        .unwrap();
+    let found = transaction.query("select row_to_json(kind.*)::text from pg_temp.found as kind", &[]).unwrap();
+    transaction.rollback().unwrap();
     let mut rows: Vec<Arc<Row>> = found.iter().map(|found| Arc::new(row(serde_json::from_str(found.get(0)).unwrap()))).collect();
     rows.sort();
     rows

@@ -8,7 +8,7 @@ fn nothing_that_the_triggers_need_is_dropped_without_them() {
         ("table rowcast.change", "the log"),
         ("view rowcast.capturing", "what holds it together"),
         ("function rowcast.append(oid, oid, \"char\", anyelement, anyelement, integer)", "a function"),
-        ("function rowcast.large_update(oid, oid, anyelement, anyelement)", "a function"),
+        ("function rowcast.large_update(oid, oid, anyelement, anyelement, bigint)", "a function"),
         ("function rowcast.beds()", "a function"),
         ("function rowcast.capture()", "the trigger's function"),
         ("function rowcast.touch()", "the trigger's function"),
