@@ -81,7 +81,7 @@ fn list(database: &Address, expose: &BTreeMap<String, Access>) -> Result<Vec<Exp
         name: name.clone(),
         access: if *access == Access::Read { "r" } else { "rw" },
         not_served: match &catalog {
-            None => Some("there is no schema rowcast that this role may use".to_owned()),
+            None => Some("there is no schema rowcast of this version that the role may use".to_owned()),
             Some(catalog) if catalog.table(name).is_some() => None,
             Some(catalog) => {
                 let why = catalog.missing.iter().find(|sentence| sentence.split([' ', ':']).any(|word| word == name));

@@ -151,11 +151,11 @@ fn tables(client: &mut Client, schema: u32) -> Result<Vec<Watched>> {
     Ok(client.query(TABLES, &[&schema])?.iter().map(watched).collect())
 }
 
-/// What the configuration exposes, as this role's server would serve it; None where there is no schema that the role may use.
+/// What the configuration exposes, as this role's server would serve it; None where there is no schema that it could serve by.
 pub fn exposed(config: &Address, expose: &BTreeMap<String, Access>) -> Result<Option<Catalog>> {
     let names: Vec<&String> = expose.keys().collect();
     let mut client = connect(config)?;
-    if matches!(state_of(&mut client)?, State::Nothing | State::Foreign(_)) {
+    if matches!(state_of(&mut client)?, State::Nothing | State::Foreign(_) | State::Older(_)) {
         return Ok(None);
     }
     Ok(allowed(client.query(catalog::QUERY, &[&names]))?.map(|rows| catalog::catalog(expose, &rows)))

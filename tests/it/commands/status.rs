@@ -103,7 +103,7 @@ fn a_role_without_rights_is_told_what_it_may_know() {
     let text = status(&url, TESTTYPE, 1, &[]);
     assert!(line(&text, "schema").ends_with("version 2") && line(&text, "log").contains("may not read it"), "{text}");
     assert!(text.contains("id   1000       -"), "the watched table: {text}");
-    assert!(text.contains("no: there is no schema rowcast that this role may use"), "{text}");
+    assert!(text.contains("no: there is no schema rowcast of this version that the role may use"), "{text}");
     db.psql_as_superuser(&format!("drop role {guest}"));
 }
 
