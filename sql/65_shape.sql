@@ -39,9 +39,12 @@ declare
   told boolean;
 begin
   for changed in
-    select w.relation, w.shape as before, now.shape, c.xmin as writer
+    select w.relation, w.shape as before, now.shape, moved.writer
     from rowcast.watched w
-    left join pg_class c on c.oid = w.relation and c.relkind = 'r'
+    -- Who moved all of it: the table, or every one of its partitions.
+    cross join lateral (
+      select case when count(distinct c.xmin::text) = 1 then min(c.xmin::text) end as writer from pg_class c
+      where c.relkind = 'r' and (c.oid = w.relation or c.oid in (select p.relid from pg_partition_tree(w.relation) p))) moved
     cross join lateral (select rowcast.shape(w.relation) as shape) now
     where w.shape is distinct from now.shape
     for update of w skip locked
@@ -50,7 +53,7 @@ begin
     -- Only the place on disk is another, and the transaction that moved it has logged a reset: a TRUNCATE, told already.
     told := split_part(changed.before, ' ', 1) = split_part(changed.shape, ' ', 1)
       and exists (select from rowcast.change c where c.relation = changed.relation and c.op = 'R'
-                  and c.xid::text::numeric % 4294967296 = changed.writer::text::numeric);
+                  and c.xid::text::numeric % 4294967296 = changed.writer::numeric);
     if changed.before is not null and not told then
       insert into rowcast.change (relation, op) values (changed.relation, 'R');
       notify rowcast;
