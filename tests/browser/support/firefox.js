@@ -15,9 +15,17 @@ const PREFERENCES = {
 };
 
 export class Firefox {
+  /**
+   * All tabs lie in one window, whatever container they belong to. Whoever opens a tab or brings one to
+   * the front waits until the tab that was in front is hidden, and fails if somebody closes that one
+   * meanwhile, or if it is about to load.
+   */
+  static holdsMany = false;
   #profile = mkdtempSync(join(tmpdir(), 'rowcast-firefox-'));
   /** @type {import('puppeteer-core').Browser} */
   browser = /** @type {any} */ (null);
+  /** The tab that it starts with, which no scene closes or kills. @type {import('puppeteer-core').Page} */
+  blank = /** @type {any} */ (null);
 
   static async launch() {
     const firefox = new Firefox();
@@ -30,6 +38,7 @@ export class Firefox {
       env: { ...process.env, HOME: firefox.#profile },
       protocolTimeout: 60_000,
     });
+    [firefox.blank] = await firefox.browser.pages();
     return firefox;
   }
 
