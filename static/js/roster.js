@@ -87,7 +87,8 @@ export class Roster {
    * some have answered already.
    * @param {number} term
    * @param {number} now
-   * @param {string | null} previous  the last master, which may have died without removing its key
+   * @param {string | null} previous  the last master, which may have died without removing its key: it
+   *   counts if it has answered, and is not waited for
    * @returns {{ tab: string, key: any }[]} who has answered, and how
    */
   lead(term, now, previous) {
@@ -95,8 +96,8 @@ export class Roster {
     this.#calledAt = now;
     this.#swept = false;
     this.#present.clear();
-    const others = this.#keys().filter((tab) => tab !== this.#tab && tab !== previous);
-    this.#awaited = new Set(others);
+    const others = this.#keys().filter((tab) => tab !== this.#tab);
+    this.#awaited = new Set(others.filter((tab) => tab !== previous));
     return others.map((tab) => ({ tab, key: this.#store.get(KEY + tab) })).filter(({ key }) => key?.term === term);
   }
 

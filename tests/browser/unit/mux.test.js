@@ -76,6 +76,23 @@ test('hand_over_costs_little_more_than_a_write_a_tab', async () => {
   assert.ok(others.every(({ rowcast }) => rowcast.state.tabs === others.length), 'and all know how many there are');
 });
 
+for (const locks of [true, false]) {
+  test(`master_that_hands_over_is_polled_for_as_before_${locks ? 'with' : 'without'}_locks`, async () => {
+    const { server, world, pages, master } = await open(3, { locks });
+    const lone = master.rowcast.live('b');
+    await world.pass(1000);
+    master.process.setVisible(false);
+    await world.pass(70_000);
+    server.insert('a', { v: 1 });
+    await world.pass(2000);
+    assert.equal(master.role, 'follower', 'it has handed over to a visible tab');
+    server.insert('b', { v: 1 });
+    await world.pass(1000);
+    assert.equal(lone.rows.length, 1, 'what it alone follows is still followed');
+    assert.ok(pages.every(({ rowcast }) => rowcast.state.tabs === 3));
+  });
+}
+
 test('tab_whose_key_was_overwritten_says_again_what_it_wants', async () => {
   const { server, world, pages } = await open(3);
   const lone = pages[2].rowcast.live('b');
