@@ -31,7 +31,7 @@ export class Roster {
   #swept = false;
   /** @type {Set<string>} */
   #awaited = new Set();
-  /** @type {Map<string, TabKey>} */
+  /** In the order in which they were heard of. @type {Map<string, TabKey>} */
   #present = new Map();
   /** The number of the last roll call of this term. */
   roll = 0;
@@ -50,12 +50,14 @@ export class Roster {
     return Math.max(1, this.#present.size);
   }
 
-  /** A visible tab other than this one. @returns {string | null} */
+  /** A visible tab other than this one, the last that was heard of. @returns {string | null} */
   get visibleOther() {
-    for (const [tab, { visible }] of this.#present) {
-      if (visible && tab !== this.#tab) return tab;
-    }
-    return null;
+    return this.#others.find(([, { visible }]) => visible)?.[0] ?? null;
+  }
+
+  /** Who shall lead when this tab goes: the likeliest to live. @returns {string | null} */
+  get heir() {
+    return this.visibleOther ?? this.#others[0]?.[0] ?? null;
   }
 
   /** Whether every tab that was expected has answered. */
@@ -114,6 +116,7 @@ export class Roster {
       return null;
     }
     this.#awaited.delete(tab);
+    this.#present.delete(tab);
     this.#present.set(tab, value);
     return readDemands(value.subs);
   }
@@ -140,6 +143,11 @@ export class Roster {
     }
     this.#awaited.clear();
     return gone;
+  }
+
+  /** The last that was heard of first. */
+  get #others() {
+    return [...this.#present].filter(([tab]) => tab !== this.#tab).reverse();
   }
 
   #keys() {

@@ -307,7 +307,7 @@ export class Tab {
   #rest() {
     if (this.#resting) return;
     this.#resting = true;
-    this.#elector?.send('rest');
+    this.#elector?.send('rest', this.#roster?.heir);
     this.#roster?.leave();
     this.#mux.stop();
     for (const feed of this.feeds) feed.rest();

@@ -243,6 +243,41 @@ for (const locks of [true, false]) {
   });
 }
 
+for (const deed of ['close', 'freeze']) {
+  test(`hidden_heir_leads_at_once_${deed}`, async (t) => {
+    let worst = 0;
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+      const { world, old, tabs } = await family(seed);
+      const heir = world.random.pick(tabs).process.name;
+      old.heir = () => heir;
+      // Somebody who comes just now, and knows nothing yet, is a rival.
+      world.after(world.random.between(0, 100), () => tabs.push(new Candidate(world, { locks: false, visible: world.random.chance(0.5) })));
+      await world.pass(world.random.between(0, 100));
+      old.process[deed]();
+      worst = Math.max(worst, await until(world, 100, 'the heir to lead', () => tabs.some((tab) => tab.leads)));
+      for (let ms = 0; ms < 3000; ms++) {
+        assert.ok(tabs.filter((tab) => tab.leads).length <= 1, `seed ${seed}: two at once, ${ms} ms after`);
+        await world.pass(1);
+      }
+      assert.equal(tabs.filter((tab) => tab.leads).length, 1, `seed ${seed}`);
+    }
+    t.diagnostic(`worst ${Math.round(worst)} ms, seeds ${FIRST} to ${FIRST + SEEDS - 1}`);
+  });
+}
+
+test('dead_heir_is_not_waited_for', async (t) => {
+  for (const [visible, limit] of [[true, 700], [false, 3100]]) {
+    let worst = 0;
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+      const { world, old, tabs } = await family(seed, visible);
+      old.heir = () => 'dead';
+      old.process.close();
+      worst = Math.max(worst, await until(world, limit, 'another master', () => tabs.some((tab) => tab.leads)));
+    }
+    t.diagnostic(`${visible ? 'visible' : 'hidden'}: worst ${Math.round(worst)} ms, seeds ${FIRST} to ${FIRST + SEEDS - 1}`);
+  }
+});
+
 test('visible_tab_comes_first_without_locks', async () => {
   let first = 0;
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
@@ -258,6 +293,16 @@ test('visible_tab_comes_first_without_locks', async () => {
   // A preference, not a promise: an event may come 30 ms late.
   assert.ok(first >= SEEDS * 0.9, `${first} of ${SEEDS}`);
 });
+
+/** A master without locks, and three followers. */
+async function family(seed, visible = false) {
+  const world = new World(seed);
+  const old = new Candidate(world, { locks: false });
+  await until(world, 2000, 'a master', () => old.leads);
+  const tabs = [1, 2, 3].map(() => new Candidate(world, { locks: false, visible }));
+  await world.pass(world.random.between(2000, 9000));
+  return { world, old, tabs };
+}
 
 /** Everything that can happen to tabs, for a while; then all that still live are awake. */
 async function turmoil(world, locks) {
