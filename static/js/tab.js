@@ -71,6 +71,8 @@ export class Tab {
       onRefused: () => this.#onSuperseded(SAME_BROWSER),
       company: () => this.#count > 1,
       sparse: () => this.#alone && !env.visible(),
+      exact: () => env.visible(),
+      watched: () => env.visible() || !!this.#roster?.visibleOther,
       onConnection: () => this.#tell(),
     });
     try {

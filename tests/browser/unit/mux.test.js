@@ -247,6 +247,38 @@ test('batches_of_a_busy_server_gather', async () => {
   assert.ok(server.polls - before < 3 * 40, `${server.polls - before} polls in 3 s`);
 });
 
+test('hidden_master_of_a_busy_server_keeps_no_visible_tab_waiting', async () => {
+  const { server, world, pages, master } = await open(2);
+  master.process.setVisible(false);
+  const [follower] = pages.filter((page) => page !== master);
+  let longest = 0;
+  let toldAt = world.now;
+  follower.replicas[0].addEventListener('change', () => {
+    longest = Math.max(longest, world.now - toldAt);
+    toldAt = world.now;
+  });
+  const before = server.polls;
+  for (let i = 0; i < 1000; i++) {
+    server.insert('a', { v: i });
+    await world.pass(3);
+  }
+  await world.pass(200);
+  assert.equal(master.role, 'master');
+  for (const page of pages) page.checkCurrent();
+  assert.ok(longest < 150, `${Math.round(longest)} ms without a change`);
+  follower.process.setVisible(false);
+  await world.pass(1000);
+  const watched = server.polls - before;
+  for (let i = 0; i < 1000; i++) {
+    server.insert('a', { v: i });
+    await world.pass(3);
+  }
+  await world.pass(2000);
+  for (const page of pages) page.checkCurrent();
+  const unwatched = server.polls - before - watched;
+  assert.ok(unwatched < 3 * 40, `${unwatched} polls in 3 s, though nobody looks`);
+});
+
 test('hidden_master_hands_over_to_a_visible_tab_without_loss', async () => {
   for (const locks of [true, false]) {
     const { server, world, pages, master } = await open(3, { locks });
