@@ -134,6 +134,7 @@ export class Process {
       },
       locks: this.fakeLocks ?? this.lockClient,
       visible: () => this.visible,
+      sandboxed: false,
       on: (happening, listener) => {
         const list = this.listeners.get(happening) ?? new Set();
         this.listeners.set(happening, list.add(listener));
