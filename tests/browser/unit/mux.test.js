@@ -247,6 +247,21 @@ test('batches_of_a_busy_server_gather', async () => {
   assert.ok(server.polls - before < 3 * 40, `${server.polls - before} polls in 3 s`);
 });
 
+for (const [deed, locks] of [['close', false], ['kill', true]]) {
+  test(`hidden_successor_polls_for_all_at_once_after_${deed}`, async () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const { server, world, pages, master } = await open(1, { locks }, seed);
+      pages.push(...['b', 'c', 'd'].map((table) => new Page(world, { locks, visible: false, tables: [table] })));
+      await world.pass(world.random.between(5000, 9000));
+      master.process[deed]();
+      const rest = pages.filter((page) => page !== master);
+      await world.pass(200);
+      assert.deepEqual(only(server.parked).request.subscriptions.map(({ id }) => id), ['b', 'c', 'd'], `seed ${seed}`);
+      assert.deepEqual(rest.map(({ rowcast }) => rowcast.state.tabs), [3, 3, 3], `seed ${seed}: all know how many there are`);
+    }
+  });
+}
+
 test('hidden_master_of_a_busy_server_keeps_no_visible_tab_waiting', async () => {
   const { server, world, pages, master } = await open(2);
   master.process.setVisible(false);
@@ -348,17 +363,29 @@ test('cleared_storage_is_written_again', async () => {
 });
 
 test('stale_master_publishes_no_more', async () => {
-  const { server, world, pages, master } = await open(2);
-  master.process.deaf = true;
-  const other = pages.find((page) => page !== master);
-  const key = [...world.storage.truth.keys()].find((name) => name.endsWith(':lease'));
-  other.process.view.setItem(key, JSON.stringify({ term: 99, tab: 'elsewhere', beat: 1, released: false, visible: true }));
-  await world.pass(50);
-  server.insert('a', { v: 1 });
-  await world.pass(100);
-  assert.notEqual(master.role, 'master');
-  const log = [...world.storage.truth].filter(([name]) => name.includes(':log:')).map(([, value]) => JSON.parse(value));
-  assert.ok(!log.some(({ tab, answers }) => tab === master.rowcast.state.tab && answers.length > 0), 'what it was told, it kept to itself');
+  for (const moment of ['before the answer', 'between its last two parts']) {
+    const { server, world, pages, master } = await open(2);
+    const other = pages.find((page) => page !== master);
+    const key = [...world.storage.truth.keys()].find((name) => name.endsWith(':lease'));
+    const lease = JSON.stringify({ term: 99, tab: 'elsewhere', beat: 1, released: false, visible: true });
+    master.process.deaf = true;
+    if (moment === 'before the answer') {
+      other.process.view.setItem(key, lease);
+      await world.pass(50);
+    } else {
+      const { exchange } = only(server.parked);
+      const { push } = exchange;
+      exchange.push = (item) => {
+        if (item.done) master.process.view.map.set(key, lease);
+        push.call(exchange, item);
+      };
+    }
+    server.insert('a', { v: 1 });
+    await world.pass(100);
+    assert.notEqual(master.role, 'master');
+    const log = [...world.storage.truth].filter(([name]) => name.includes(':log:')).map(([, value]) => JSON.parse(value));
+    assert.ok(!log.some(({ tab, answers }) => tab === master.rowcast.state.tab && answers.length > 0), `what it was told, it kept to itself: ${moment}`);
+  }
 });
 
 test('new_master_numbers_on_even_if_it_missed_batches', async () => {
