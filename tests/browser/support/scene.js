@@ -251,7 +251,11 @@ export class Scene {
     const journal = this.writer?.journal ?? [];
     const rows = (await this.psql("select id || ' ' || name || ' ' || value from testtype order by id")).trim().split('\n').filter(Boolean);
     for (const tab of tabs) {
-      await until('the last change', 30_000, async () => (await tab.told()).at(-1) === journal.at(-1));
+      await until('the last change', 30_000, async () => {
+        const told = (await tab.told()).at(-1);
+        if (told === journal.at(-1)) return true;
+        throw new Error(`told ${told} last, not ${journal.at(-1)}: ${JSON.stringify(await tab.state())}`);
+      });
       await until(`rows ${rows.slice(0, 4)}…`, 10_000, async () => assert.deepEqual(await tab.rows(), rows) ?? true);
     }
     if (profiles > 0) {
