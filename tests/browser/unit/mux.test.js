@@ -334,6 +334,23 @@ test('missed_events_are_made_up_from_the_log', async () => {
   }
 });
 
+test('follower_that_hears_every_batch_need_not_read_the_log', async () => {
+  const { server, world, pages, master } = await open(2);
+  const { view } = pages.find((page) => page !== master).process;
+  let reads = 0;
+  const { getItem } = view;
+  view.getItem = (key) => {
+    if (key.includes(':log:')) reads += 1;
+    return getItem.call(view, key);
+  };
+  for (let i = 0; i < 10; i++) {
+    server.insert('a', { v: i });
+    await world.pass(1000);
+  }
+  for (const page of pages) page.checkCurrent();
+  assert.equal(reads, 0);
+});
+
 test('gap_beyond_the_log_is_made_up_from_the_server', async () => {
   const { server, world, pages, master } = await open(3);
   const [missing] = pages.filter((page) => page !== master);
