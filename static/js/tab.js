@@ -319,7 +319,6 @@ export class Tab {
   #wake() {
     if (!this.#resting) return;
     this.#resting = false;
-    this.#announced = '';
     if (this.#elector && this.#elector.state.phase !== 'alone') {
       this.#elector.send('wake');
       this.announce();
