@@ -180,6 +180,44 @@ test('tries_spread_out_while_the_server_is_away', async () => {
   assert.ok(tries > 8 && tries < 60, `${tries} tries in five minutes`);
 });
 
+test('tries_spread_out_while_the_server_refuses_every_term', async () => {
+  const { server, world } = await open(1);
+  let tries = 0;
+  server.notify = (exchange) => {
+    tries += 1;
+    if (tries > 60) exchange.break();
+    else exchange.problem(409, 'superseded');
+  };
+  server.supersede(only(server.parked));
+  await world.pass(300_000);
+  assert.ok(tries > 8 && tries < 60, `${tries} tries in five minutes`);
+});
+
+test('head_of_an_answer_does_not_make_a_server_count_as_back', async () => {
+  const { server, world, master } = await open(1);
+  server.notify = (exchange) => {
+    exchange.head(200, {});
+    exchange.finish('{"problem":{"type":"urn:rowcast:database","title":"the database does not answer","status":503}}');
+  };
+  server.setUp(false);
+  server.setUp(true);
+  await until(world, 2000, 'the tab to say so', () => master.rowcast.state.connection === 'offline');
+  const seen = new Set();
+  master.rowcast.addEventListener('state', () => seen.add(master.rowcast.state.connection));
+  await world.pass(60_000);
+  assert.deepEqual([...seen], ['offline']);
+});
+
+test('next_poll_waits_as_long_as_the_answer_says', async () => {
+  const { server, world } = await open(1);
+  const poll = only(server.parked);
+  server.unpark(poll).exchange.finish('{"cursor":"c0","answers":[],"retry_after_ms":3000}');
+  await world.pass(2900);
+  assert.equal(server.parked.size, 0);
+  await world.pass(200);
+  assert.equal(server.parked.size, 1);
+});
+
 test('superseded_master_goes_on_with_a_higher_term', async () => {
   const { server, world, master } = await open(2);
   const { browser } = only(server.parked).request;
