@@ -208,6 +208,33 @@ test('head_of_an_answer_does_not_make_a_server_count_as_back', async () => {
   assert.deepEqual([...seen], ['offline']);
 });
 
+test('answer_makes_up_for_the_failures_before_it', async () => {
+  const { server, world, master } = await open(1);
+  for (let round = 0; round < 5; round++) {
+    server.setUp(false);
+    await until(world, 2000, 'the tab to say so', () => master.rowcast.state.connection === 'offline');
+    const wait = master.rowcast.state.problem.retryAt - master.process.env.wall();
+    assert.ok(wait <= 500, `${wait} ms, as after many failures`);
+    await world.pass(60_000);
+    server.setUp(true);
+    await until(world, 40_000, 'a poll', () => server.parked.size === 1);
+    server.insert('a', { v: 1 });
+    await world.pass(200);
+  }
+});
+
+test('answer_makes_up_for_what_superseded_a_poll_before_it', async () => {
+  const { server, world } = await open(1);
+  const { browser } = only(server.parked).request;
+  for (let round = 0; round < 6; round++) {
+    server.supersede(only(server.parked));
+    await until(world, 2000, 'a poll', () => server.parked.size === 1);
+    server.insert('a', { v: 1 });
+    await world.pass(200);
+  }
+  assert.equal(only(server.parked).request.browser, browser, 'no copy of the profile did that');
+});
+
 test('next_poll_waits_as_long_as_the_answer_says', async () => {
   const { server, world } = await open(1);
   const poll = only(server.parked);
