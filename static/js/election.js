@@ -173,10 +173,9 @@ function ownLease(s) {
 
 /** What a changed lease means to a tab that does not lead. @param {Turn} turn */
 function hear(turn) {
-  const { s, e } = turn;
+  const { s } = turn;
+  // Loading and waking, from rest, look at a lease of unknown age: only a later change proves life.
   if (['master', 'yielding', 'claimed', 'resting', 'alone'].includes(s.phase)) return;
-  // Loading and waking look at a lease of unknown age: only a later change proves life.
-  if (e.type === 'start' || e.type === 'wake') return;
   if (s.lease === null) return seek(turn);
   if (!s.lease.released) return follow(turn);
   if (s.locks) {
