@@ -99,6 +99,14 @@ test('late_timer_asks_again', () => {
     assert.equal(tab.state.phase, 'seeking', `late while ${phase}`);
     assert.ok(tab.did('ping') && !tab.did('lock'));
   }
+  for (const phase of ['waiting', 'seeking']) {
+    const tab = new Driver().send('start');
+    assert.equal(tab.state.phase, 'waiting');
+    if (phase === 'seeking') tab.send('lease', { lease: lease() }).timer();
+    tab.timer(TIMES.late + 1);
+    assert.equal(tab.state.phase, 'seeking', `late while ${phase}, without locks`);
+    assert.ok(tab.did('ping') && !tab.did('write'));
+  }
 });
 
 test('steals_are_bounded', () => {
