@@ -71,6 +71,15 @@ test('lower_term_does_not_move_a_master', () => {
   assert.ok(leads(tab.state));
 });
 
+test('master_whose_timers_are_throttled_beats_on_the_poll_s_heartbeat', () => {
+  const tab = master();
+  const { beat } = tab.lease;
+  tab.send('chunk', { after: 100 });
+  assert.equal(tab.lease.beat, beat, 'the timer has beaten just now');
+  tab.send('chunk', { after: TIMES.beat - 100 });
+  assert.equal(tab.lease.beat, beat + 1);
+});
+
 test('master_rewrites_its_lease', () => {
   for (const found of [null, lease({ term: 0 })]) {
     const tab = master().send('lease', { lease: found });
