@@ -68,10 +68,12 @@ impl Changing {
                     // A statement of a name, whose plan is kept.
                     let update = transaction.prepare(&format!("update {table} set t = $1 where {key} = {id}"))?;
                     transaction.execute(&update, &[&format!("{round}")])?;
+                    transaction.commit()?;
+                    // By itself: a row that comes and goes in one transaction is a reset, which would mend what this is to find.
                     if round % 5 == 0 {
-                        transaction.execute(&format!("delete from {table} where {key} = {id}"), &[])?;
+                        client.execute(&format!("delete from {table} where {key} = {id}"), &[])?;
                     }
-                    transaction.commit()
+                    Ok(())
                 };
                 work()
             };
@@ -86,6 +88,14 @@ impl Changing {
             }
             thread::sleep(Duration::from_millis(3));
         }
+    }
+
+    /// Starts three writers, who end when the answer is dropped: after a failure they would write for ever.
+    fn writers<'scope>(&'scope self, scope: &'scope thread::Scope<'scope, '_>) -> Writing<'scope> {
+        for writer in 1..4 {
+            scope.spawn(move || self.write(writer));
+        }
+        Writing(self)
     }
 
     /// Changes the table, tells the writers, and waits until each has written since.
@@ -121,6 +131,15 @@ impl Changing {
     }
 }
 
+/// Writers at work.
+struct Writing<'a>(&'a Changing);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Ordering::Relaxed);
+    }
+}
+
 fn sorted(mut rows: Vec<Value>) -> Vec<Value> {
     rows.sort_by_key(Value::to_string);
     rows
@@ -137,14 +156,7 @@ fn a_table_that_changes_under_its_writers_is_followed_throughout() {
     let server = server(&changing.database, EXPOSED);
     let followers: Vec<Follower> = (0..2).map(|_| Follower::start(server.port, "item", "", |_| None)).collect();
     thread::scope(|scope| {
-        let writers: Vec<_> = (1..4)
-            .map(|writer| {
-                scope.spawn({
-                    let changing = &changing;
-                    move || changing.write(writer)
-                })
-            })
-            .collect();
+        let _writing = changing.writers(scope);
         let alter = |sql: &str| changing.alter(sql, "public.item", "id");
         alter("alter table item add column a int");
         alter("alter table item add column b int default 7");
@@ -183,8 +195,6 @@ fn a_table_that_changes_under_its_writers_is_followed_throughout() {
 
         alter("begin; drop table item; create table item (number int primary key, t text); select rowcast.watch('item'); commit");
         changing.settles(&followers, "a table that was made anew");
-        changing.stop.store(true, Ordering::Relaxed);
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
     });
     let seen: BTreeMap<_, _> = followers.iter().enumerate().map(|(number, follower)| (number, follower.seen())).collect();
     assert!(
@@ -207,14 +217,7 @@ fn partitions_that_come_and_go_under_their_writers_are_followed() {
     let server = server(&changing.database, EXPOSED);
     let followers = [Follower::start(server.port, "item", "", |_| None)];
     thread::scope(|scope| {
-        let writers: Vec<_> = (1..4)
-            .map(|writer| {
-                scope.spawn({
-                    let changing = &changing;
-                    move || changing.write(writer)
-                })
-            })
-            .collect();
+        let _writing = changing.writers(scope);
         let alter = |sql: &str| changing.alter(sql, "public.item", "id");
         alter("create table fresh (like item including all); insert into fresh (id) values (5001)");
         alter("alter table item attach partition fresh for values from (5000) to (6000)");
@@ -231,11 +234,9 @@ fn partitions_that_come_and_go_under_their_writers_are_followed() {
         alter("alter table item detach partition fresh; update fresh set t = 'no longer ours'");
         alter("drop table item_1");
         changing.settles(&followers, "one was detached and one dropped");
-        changing.stop.store(true, Ordering::Relaxed);
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
     });
     let seen = followers[0].seen();
-    assert!(seen.changes > 50 && seen.resets > 2, "{} changes, {} resets", seen.changes, seen.resets);
+    assert!(seen.changes > 50 && seen.resets > 0, "{} changes, {} resets", seen.changes, seen.resets);
 }
 
 /// Who waits for its changes is told, whoever asks later is too, and nobody else notices.
