@@ -160,6 +160,15 @@ test('hidden_master_yields_to_a_visible_tab', () => {
   assert.ok(hidden.did('lock', 'queue'), 'an heir that is dead is not waited for: the lock goes to the next');
 });
 
+test('tab_that_is_looked_at_asks_at_once_whether_the_master_lives', () => {
+  for (const locks of [true, false]) {
+    const tab = new Driver({ locks, visible: false }).send('start', { lease: lease() }).send('lease', { lease: lease({ beat: 2 }) });
+    assert.equal(tab.state.phase, 'following');
+    assert.ok(tab.send('visible').did('ping'));
+    assert.ok(tab.state.dueAt - tab.at < TIMES.dead);
+  }
+});
+
 test('claim_that_was_overwritten_is_made_again', () => {
   for (const found of [null, lease({ term: 0 })]) {
     const tab = new Driver().send('start').timer();
@@ -281,6 +290,21 @@ for (const deed of ['close', 'freeze']) {
     t.diagnostic(`worst ${Math.round(worst)} ms, seeds ${FIRST} to ${FIRST + SEEDS - 1}`);
   });
 }
+
+test('busy_heir_is_waited_for_a_moment', async () => {
+  for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+    const { world, old, tabs } = await family(seed, true);
+    const [heir] = tabs;
+    old.heir = () => heir.process.name;
+    heir.process.stop();
+    old.process.close();
+    await world.pass(250);
+    heir.process.cont();
+    await until(world, 200, 'a master', () => tabs.some((tab) => tab.leads));
+    await world.pass(1000);
+    assert.deepEqual(tabs.map((tab) => tab.terms.length), [1, 0, 0], `seed ${seed}: nobody else tried`);
+  }
+});
 
 test('dead_heir_is_not_waited_for', async (t) => {
   for (const [visible, limit] of [[true, 700], [false, 3100]]) {
