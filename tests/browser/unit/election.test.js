@@ -160,6 +160,13 @@ test('hidden_master_yields_to_a_visible_tab', () => {
   assert.ok(hidden.did('lock', 'queue'), 'an heir that is dead is not waited for: the lock goes to the next');
 });
 
+test('follower_asks_at_once_where_the_lease_is_gone', () => {
+  const tab = new Driver().send('start', { lease: lease() }).send('lease', { lease: lease({ beat: 2 }) });
+  tab.send('lease', { lease: null });
+  assert.ok(tab.did('ping'));
+  assert.ok(tab.state.dueAt - tab.at < TIMES.dead);
+});
+
 test('tab_that_is_looked_at_asks_at_once_whether_the_master_lives', () => {
   for (const locks of [true, false]) {
     const tab = new Driver({ locks, visible: false }).send('start', { lease: lease() }).send('lease', { lease: lease({ beat: 2 }) });
