@@ -46,7 +46,7 @@ impl Chart {
         let least = values.iter().copied().reduce(f64::min);
         let most = values.iter().copied().reduce(f64::max);
         let bounds = match (least, most) {
-            (Some(least), Some(most)) => format!("From {} to {} in the last 15 minutes.", self.unit.shown(least), self.unit.shown(most)),
+            (Some(least), Some(most)) => format!("From {} to {}.", self.unit.shown(least), self.unit.shown(most)),
             _ => "Nothing measured yet.".to_owned(),
         };
         let now = self.unit.shown(self.now);
@@ -55,10 +55,11 @@ impl Chart {
                 h3 id={ (self.id) "-title" } { (self.title) }
                 p.now { (now) @if let Some(limit) = self.limit { " " small { "of " (self.unit.shown(limit)) } } }
                 svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-labelledby={ (self.id) "-title " (self.id) "-bounds" } {
-                    path.ground d={ "M0 " (HEIGHT) "H" (WIDTH) };
+                    // With their ends: in SVG the HTML parser takes an open path's followers for its children.
+                    path.ground d={ "M0 " (HEIGHT) "H" (WIDTH) } {}
                     @if let Some((line, area)) = shape(values, most.unwrap_or_default()) {
-                        path.area d=(area);
-                        path.line d=(line);
+                        path.area d=(area) {}
+                        path.line d=(line) {}
                     }
                 }
                 p.bounds id={ (self.id) "-bounds" } { (bounds) }
@@ -115,8 +116,14 @@ mod tests {
     fn the_newest_value_is_at_the_right_edge_and_the_highest_at_the_top() {
         let html = chart(vec![0.0, 4.0, 2.0]);
         assert!(html.contains("d=\"M178.0 39.0L179.0 1.0L180.0 20.0\""), "{html}");
-        assert!(html.contains("From 0 to 4 in the last 15 minutes."), "{html}");
+        assert!(html.contains("From 0 to 4."), "{html}");
         assert!(html.contains("<p class=\"now\">3 <small>of 8</small></p>"), "{html}");
+    }
+
+    #[test]
+    fn every_path_is_closed() {
+        let html = chart(vec![1.0, 2.0]);
+        assert_eq!((html.matches("<path").count(), html.matches("></path>").count()), (3, 3), "{html}");
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn facts(app: &App, health: &Health) -> Vec<(&'static str, String)> {
 fn charts(app: &App) -> Vec<Chart> {
     let (limits, minutes) = (app.config.limits, Minutes { kept: app.metrics.samples(), now: app.metrics.sample() });
     let chart = |id, title, about, unit, (now, values), limit| Chart { id, title, about, unit, now, values, limit };
-    vec![
+    let mut charts = vec![
         chart(
             "parked",
             "Parked polls",
@@ -106,7 +106,12 @@ fn charts(app: &App) -> Vec<Chart> {
         ),
         chart("requests-rate", "Requests", "Requests that were answered.", Unit::PerSecond, minutes.rate(|sample| sample.requests), None),
         chart("errors-rate", "Problems", "Requests that were told a problem.", Unit::PerSecond, minutes.rate(|sample| sample.errors), None),
-    ]
+    ];
+    if minutes.now.memory.is_some() {
+        let memory = minutes.level(|sample| sample.memory.unwrap_or_default() as f64);
+        charts.push(chart("memory", "Memory", "What the server’s process has in RAM.", Unit::Bytes, memory, None));
+    }
+    charts
 }
 
 /// The samples that were kept, and one of this moment.

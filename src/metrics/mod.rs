@@ -53,6 +53,8 @@ impl Metrics {
         for collector in all.into_iter().flatten().chain(process::collector()) {
             registry.register(collector).map_err(|error| Error::internal(format!("two numbers have one name: {error}")))?;
         }
+        // A series that begins with 0 shows its first change, too.
+        config.expose.keys().for_each(|table| _ = parts.vitals.counts.of_table(table));
         let samples = samples::Samples::default();
         Ok(Metrics { http, parts, registry, samples, started: Instant::now() })
     }

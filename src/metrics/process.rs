@@ -13,6 +13,14 @@ pub fn collector() -> Option<Box<dyn Collector>> {
     Some(Box::new(linux::Process::default()))
 }
 
+/// Memory of the process that is in RAM, in bytes.
+pub fn resident_bytes() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    return procfs::process::Process::myself().and_then(|process| process.statm()).ok().map(|statm| statm.resident * procfs::page_size());
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use procfs::process::{LimitValue, Process as Proc};

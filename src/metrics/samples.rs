@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, interval_at};
 
-use super::{FEED, Metrics};
+use super::{FEED, Metrics, process};
 use crate::error::Kind;
 use crate::stop::Stop;
 
@@ -32,6 +32,8 @@ pub struct Sample {
     pub busy: u64,
     pub requests: u64,
     pub errors: u64,
+    /// What the process has in RAM, in bytes; None where the system does not tell.
+    pub memory: Option<u64>,
 }
 
 #[derive(Default)]
@@ -67,13 +69,16 @@ impl Metrics {
             busy: self.parts.database.busy() as u64,
             requests: self.http.requests(),
             errors,
+            memory: process::resident_bytes(),
         }
     }
 }
 
 /// Takes samples, and tells pages to look again, until it is told to stop.
 pub async fn run(metrics: Arc<Metrics>, mut stop: Stop) {
-    let (mut sample, mut tell) = (interval(EVERY), interval(TELL_EVERY));
+    // By then the pruner has measured the log.
+    let mut sample = interval_at(tokio::time::Instant::now() + TELL_EVERY, EVERY);
+    let mut tell = interval(TELL_EVERY);
     sample.set_missed_tick_behavior(MissedTickBehavior::Skip);
     tell.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
@@ -97,16 +102,8 @@ mod tests {
         let samples = Samples::default();
         for number in 0..1_000 {
             let at = Instant::now();
-            samples.push(Sample {
-                at,
-                parked: number,
-                deliveries: 0,
-                delay: Duration::ZERO,
-                log_bytes: 0,
-                busy: 0,
-                requests: 0,
-                errors: 0,
-            });
+            let delay = Duration::ZERO;
+            samples.push(Sample { at, parked: number, deliveries: 0, delay, log_bytes: 0, busy: 0, requests: 0, errors: 0, memory: None });
         }
         let kept = samples.0.into_inner().unwrap();
         assert_eq!((kept.len(), kept.front().unwrap().parked, kept.back().unwrap().parked), (KEPT, 819, 999));
