@@ -19,5 +19,7 @@ mod pruning;
 mod readiness;
 mod rest;
 mod safe;
+#[cfg(target_os = "linux")]
+mod soak;
 mod support;
 mod writers;
