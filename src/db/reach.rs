@@ -41,7 +41,7 @@ impl Reached {
             Err(error) if is_away(error) => {
                 self.known.send_modify(|known| known.failed = Some((Instant::now(), error.to_string())));
             }
-            _ => _ = self.known.send_modify(|known| *known = Known { answered: Some(Instant::now()), failed: None }),
+            _ => self.known.send_modify(|known| *known = Known { answered: Some(Instant::now()), failed: None }),
         }
     }
 }

@@ -11,7 +11,7 @@ import { connect } from './rowcast.js';
 const rowcast = connect({ endpoint: '/' });
 const stale = find(HTMLElement, '#stale');
 
-/** @type {import('./api.js').Subscription | null} */
+/** @type {import('./subscription.js').Subscription | null} */
 let subscription = null;
 let reading = false;
 

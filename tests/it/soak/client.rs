@@ -68,7 +68,7 @@ impl From<String> for Trouble {
 impl Client {
     pub fn new(world: Arc<World>, number: u64) -> Client {
         let mut random = StdRng::seed_from_u64(number);
-        let only = (number % 4 != 0).then(|| random.random_range(0..COUNTERS));
+        let only = (!number.is_multiple_of(4)).then(|| random.random_range(0..COUNTERS));
         Client { world, random, ledger: Ledger::new(only), earlier: Vec::new(), wire: None }
     }
 

@@ -93,9 +93,8 @@ pub fn growth(looks: &[Look]) -> Vec<String> {
         return vec!["too few looks to judge: let it run for longer".to_owned()];
     }
     let mut grown = Vec::new();
-    let of: [(&str, fn(&Look) -> f64, f64); 2] =
-        [("bytes of memory", |look| look.memory, GROWTH_BYTES), ("descriptors", |look| look.descriptors, GROWTH_DESCRIPTORS)];
-    for (what, of, more) in of {
+    let memory: Number = |look| look.memory;
+    for (what, of, more) in [("bytes of memory", memory, GROWTH_BYTES), ("descriptors", |look| look.descriptors, GROWTH_DESCRIPTORS)] {
         let (first, last) = (median(&looks[..third], of), median(&looks[looks.len() - third..], of));
         println!("{what}: {first:.0} in the first third after the warm-up, {last:.0} in the last ({:+.1} %)", (last / first - 1.0) * 100.0);
         if last > first * (1.0 + GROWTH) + more {
@@ -105,7 +104,9 @@ pub fn growth(looks: &[Look]) -> Vec<String> {
     grown
 }
 
-fn median(looks: &[Look], of: fn(&Look) -> f64) -> f64 {
+type Number = fn(&Look) -> f64;
+
+fn median(looks: &[Look], of: Number) -> f64 {
     let mut values: Vec<f64> = looks.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
