@@ -64,6 +64,7 @@ async fn next(state: &mut State) -> Bytes {
         Err(error) => {
             state.ended = true;
             problem::log(&Method::GET, "/notify", &error);
+            state.app.metrics.http.failed(error.kind);
             Bytes::from(format!("event: problem\ndata: {}\n\n", one_line(&encode::late_problem(&error))))
         }
     }
@@ -73,7 +74,8 @@ async fn next(state: &mut State) -> Bytes {
 async fn next_answer(state: &State) -> Result<Arc<Answer>> {
     let subscription = state.app.subscription(&state.table, &state.table, state.filter.clone()).await?;
     let poll = Poll { subscriptions: Arc::new([subscription]), since: vec![state.since.clone()] };
-    state.app.answer(&poll, Instant::now() + HEARTBEAT).await
+    // Its rounds are no polls: they are not counted as such.
+    state.app.follow.answer(&poll, Instant::now() + HEARTBEAT).await
 }
 
 /// A line break ends an event's line. JSON has none inside of strings, and elsewhere a space means the same; a `json`

@@ -9,13 +9,17 @@ mod ddl;
 mod faults;
 mod history;
 mod kinds;
+mod metrics;
 mod notify;
 mod operations;
 mod oracle;
 mod pages;
 mod pbp;
 mod pruning;
+mod readiness;
 mod rest;
 mod safe;
+#[cfg(target_os = "linux")]
+mod soak;
 mod support;
 mod writers;
