@@ -15,7 +15,7 @@ use client::{Client, World};
 
 /// A ring that is full before the warm-up is over, and a log that is pruned all the time; so that some cursors are behind the
 /// one, and a few behind the other.
-const SETTINGS: &str = "ring_bytes = 1048576\nkeep_seconds = 60\n\n[expose]\ncounter = \"r\"\nwide = \"r\"\n";
+const SETTINGS: &str = "ring_bytes = 1048576\nkeep_seconds = 30\n\n[expose]\ncounter = \"r\"\nwide = \"r\"\n";
 
 /// Connections of the pool, and others that the server may have opened since it started.
 const OWN_DESCRIPTORS: f64 = 16.0;

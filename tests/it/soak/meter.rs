@@ -12,6 +12,9 @@ use crate::support::Server;
 const EVERY: Duration = Duration::from_secs(5);
 const LINE: usize = 6;
 
+/// The least warm-up: by then the ring is full, the log is pruned, and clients come back from behind both.
+const WARM: Duration = Duration::from_secs(100);
+
 /// What may be more in the end than in the beginning: a share, and something for what is small.
 const GROWTH: f64 = 0.05;
 const GROWTH_BYTES: f64 = 2.0 * 1024.0 * 1024.0;
@@ -86,7 +89,7 @@ fn longest(metrics: &str) -> String {
 
 /// What grew after the warm-up, a sentence each: the median of the last third against that of the first.
 pub fn growth(looks: &[Look]) -> Vec<String> {
-    let warm = looks.last().map_or(Duration::ZERO, |last| last.at / 4);
+    let warm = looks.last().map_or(Duration::ZERO, |last| last.at / 4).max(WARM);
     let looks: Vec<Look> = looks.iter().copied().filter(|look| look.at >= warm).collect();
     let third = looks.len() / 3;
     if third < 3 {
