@@ -23,7 +23,7 @@ const GROWTH_DESCRIPTORS: f64 = 16.0;
 #[derive(Clone, Copy)]
 pub struct Look {
     pub at: Duration,
-    /// Memory in bytes, what is shared with others by its share: PSS.
+    /// Memory in bytes that is the process's own, in RAM or swapped out: of PSS what is anonymous.
     pub memory: f64,
     pub descriptors: f64,
 }
@@ -69,7 +69,9 @@ pub fn watch(server: &Server, world: &World, length: Duration) -> Vec<Look> {
 pub fn look(server: &Server, at: Duration) -> Look {
     let process = Process::new(server.pid() as i32).expect("the server runs");
     let maps = process.smaps_rollup().expect("the server's memory can be looked at").memory_map_rollup;
-    let memory = maps.iter().filter_map(|map| map.extension.map.get("Pss")).sum::<u64>() as f64;
+    // Not the program's own file, whose pages come and go with what else the machine does.
+    let of = |map: &procfs::process::MemoryMap| ["Pss_Anon", "SwapPss"].iter().filter_map(|name| map.extension.map.get(*name)).sum::<u64>();
+    let memory = maps.iter().map(of).sum::<u64>() as f64;
     Look { at, memory, descriptors: process.fd_count().expect("the server's descriptors can be counted") as f64 }
 }
 
