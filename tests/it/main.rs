@@ -16,6 +16,7 @@ mod pages;
 mod pbp;
 mod pruning;
 mod rest;
+mod restart;
 mod safe;
 mod support;
 mod writers;
