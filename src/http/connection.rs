@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::activity::{Activity, Watched};
 use super::socket::Stream;
@@ -29,6 +29,9 @@ const HEADERS: usize = 64;
 /// While the server stops, a connection that had a request just now may have its next one under way. That is answered, too,
 /// and told that it was the last; closed is only what has been quiet for so long.
 const QUIET: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether a connection has become quiet.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Requests that an HTTP/2 connection may have open; the client keeps the next to itself until one has ended.
 const STREAMS: u32 = 200;
@@ -49,6 +52,7 @@ const BEGINNING: Duration = Duration::from_millis(10);
 pub async fn serve(stream: Stream, app: Arc<App>, mut stop: Stop) {
     stream.tune(app.config.limits.stalled);
     let begins = tokio::select! {
+        biased;
         begins = timeout(HEAD_TIMEOUT, begins_with_preface(&stream)) => begins,
         () = async { stop.given().await; sleep(QUIET).await } => return,
     };
@@ -79,7 +83,7 @@ async fn serve_http1(stream: Stream, app: Arc<App>, mut stop: Stop) {
     let activity = Activity::begun_now();
     let stopping = stop.clone();
     let service = service_fn(|request: Request<Incoming>| {
-        activity.begin();
+        activity.begin(request.body().size_hint().exact().unwrap_or(0));
         let answered = router::handle(app.clone(), request);
         async {
             let response = answered.await;
@@ -101,11 +105,18 @@ async fn serve_http1(stream: Stream, app: Arc<App>, mut stop: Stop) {
         ended = connection.as_mut() => return trace(ended),
         () = stop.given() => {}
     }
-    while !activity.is_busy() && activity.quiet_since().elapsed() < QUIET {
+    // A request that is being worked on is told with its answer. What else is open may have its next one under way, or the
+    // end of an answer that has begun.
+    let stopped = Instant::now();
+    loop {
+        let quiet = activity.quiet_since().max(stopped) + QUIET;
+        if !activity.is_busy() && quiet <= Instant::now() {
+            break;
+        }
         tokio::select! {
             biased;
             ended = connection.as_mut() => return trace(ended),
-            () = sleep_until(activity.quiet_since() + QUIET) => {}
+            () = sleep_until(quiet.max(Instant::now() + LOOK)) => {}
         }
     }
     connection.as_mut().graceful_shutdown();

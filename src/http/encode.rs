@@ -17,6 +17,11 @@ pub fn body(answer: &Answer) -> Bytes {
     answer.body.get_or_init(|| Bytes::from(answer_json(answer))).clone()
 }
 
+/// The body of an answer without news, with a cursor in another spelling.
+pub fn no_news(cursor: &str) -> String {
+    format!("{{\"cursor\":\"{cursor}\",\"answers\":[]}}")
+}
+
 /// The body that tells of a failure after the head was sent.
 pub fn late_problem(error: &Error) -> Bytes {
     let mut body = serde_json::Map::new();

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::socket::{Listener, Stream};
@@ -60,13 +59,8 @@ pub async fn run(listener: Listener, app: Arc<App>, connections: Arc<Connections
             }
         }
     }
-    if listener.outlives_us {
-        return;
-    }
-    // Closing the socket resets whoever is still in its queue: they have connected, and are answered.
-    while let Ok(place) = connections.places.clone().try_acquire_owned()
-        && let Some(Ok(stream)) = listener.accept().now_or_never()
-    {
+    for stream in listener.left_in_queue() {
+        let Ok(place) = connections.places.clone().try_acquire_owned() else { return };
         serve(stream, place);
     }
 }

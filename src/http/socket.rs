@@ -86,7 +86,7 @@ pub struct Listener {
     socket: Socket,
     pub address: Address,
     /// Whether it goes on listening when this process has ended.
-    pub outlives_us: bool,
+    outlives_us: bool,
 }
 
 enum Socket {
@@ -100,6 +100,20 @@ impl Listener {
             Socket::Tcp(socket) => socket.accept().await.map(|(stream, _)| Stream::Tcp(stream)),
             Socket::Unix(socket) => socket.accept().await.map(|(stream, _)| Stream::Unix(stream)),
         }
+    }
+
+    /// Who has connected and was not accepted yet, for a socket that is about to be closed, which would reset them.
+    pub fn left_in_queue(self) -> impl Iterator<Item = Stream> {
+        // The runtime may not have heard of them: the kernel is asked.
+        let socket = match self.socket {
+            Socket::Tcp(socket) if !self.outlives_us => socket.into_std().ok(),
+            _ => None,
+        };
+        std::iter::from_fn(move || {
+            let (stream, _) = socket.as_ref()?.accept().ok()?;
+            stream.set_nonblocking(true).ok()?;
+            TcpStream::from_std(stream).ok().map(Stream::Tcp)
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Integration tests: one binary, a module a promise, on a real PostgreSQL and real sockets.
 
+mod behind_nginx;
 mod bell;
 mod capture;
 mod commands;
@@ -14,6 +15,7 @@ mod operations;
 mod oracle;
 mod pages;
 mod pbp;
+mod protocol;
 mod pruning;
 mod rest;
 mod restart;

@@ -17,6 +17,7 @@ pub mod events;
 pub mod follower;
 mod http;
 pub mod keeper;
+pub mod nginx;
 pub mod pgbouncer;
 pub mod proxy;
 pub mod raw;
