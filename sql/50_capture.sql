@@ -5,8 +5,8 @@
 -- do not conflict over the log.
 
 -- AFTER each row, and AFTER TRUNCATE: appends the change, then rings if somebody sleeps. The arguments are the table's
--- bulk_rows and image_bytes, and a third one where the table is partitioned: the trigger is then each partition's, and
--- logs for the root, whose rows they are.
+-- bulk_rows and image_bytes, and what else it needs (see rowcast.needs()): where the table is partitioned, the trigger is
+-- each partition's, and logs for the root, whose rows they are.
 --
 -- The counter is the number of changes that this transaction has logged for the table, kept in a setting that is
 -- local to it: it ends with the transaction, and ROLLBACK TO takes it back together with the rows it counted. The
@@ -38,14 +38,13 @@ declare
   zone pg_catalog.text;
   is_eighth pg_catalog.bool;
 begin
-  -- The usual row: nobody counts yet, nor need begin at once; the table is not partitioned; the row is small; and the
-  -- writer's DateStyle, IntervalStyle, bytea_output and extra_float_digits print as PostgreSQL's defaults do. One value of
-  -- each, printed, tells that at a fraction of what comparing the settings costs.
+  -- The usual row: nobody counts yet; the table needs nothing special; the writer's DateStyle, IntervalStyle, bytea_output
+  -- and extra_float_digits print as PostgreSQL's defaults do; and the row is small. One value of each, printed, tells that
+  -- at a fraction of what comparing the settings costs.
   if (pg_catalog.current_setting('rowcast.counting', true) operator(pg_catalog.=) 'on') is not true
      and pg_catalog.concat_ws(' ', tg_nargs, pg_catalog.date '2000-01-02', pg_catalog.interval '1 day 1 second',
                               pg_catalog.bytea '\x01', pg_catalog.float8 '0.30000000000000004')
          operator(pg_catalog.=) '2 2000-01-02 1 day 00:00:01 \x01 0.30000000000000004'
-     and tg_argv[0]::pg_catalog.int4 operator(pg_catalog.>=) 100
      and greatest(pg_catalog.pg_column_size(old), pg_catalog.pg_column_size(new)) operator(pg_catalog.<=) 4096 then
     if pg_catalog.current_setting('TimeZone') operator(pg_catalog.<>) all ('{UTC,Etc/UTC,GMT}'::pg_catalog.text[]) then
       zone := pg_catalog.current_setting('TimeZone');

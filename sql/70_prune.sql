@@ -101,7 +101,8 @@ as $$
       select g.relation, max(g.time) from gone g group by g.relation order by g.relation
       on conflict (relation) do update set mtime = greatest(p.mtime, excluded.mtime)
   ), moved as (
-    update rowcast.horizon h set emptied = g.xid from (select max(xid) as xid from gone) g where g.xid > h.emptied
+    -- There is no max() of an xid8 before PostgreSQL 15.
+    update rowcast.horizon h set emptied = g.xid from (select xid from gone order by xid desc limit 1) g where g.xid > h.emptied
   )
   select count(*) from gone
 $$;

@@ -11,7 +11,7 @@ impl Cluster {
     pub fn copy_of_files(&self) -> Arc<Cluster> {
         let copy = Cluster::nowhere();
         run(as_owner("cp").args(["-a", path(&self.data()), path(&copy.data())]), "");
-        copy.answer_at_home();
+        copy.answer_at_home("");
         Arc::new(copy)
     }
 
@@ -21,7 +21,8 @@ impl Cluster {
         let mut backup = as_owner(path(&self.program("pg_basebackup")));
         backup.args(["-h", path(&self.directory), "-U", SUPERUSER, "-D", path(&standby.data()), "-R", "-X", "stream", "-c", "fast"]);
         run(backup.arg("--no-sync"), "");
-        standby.answer_at_home();
+        // That of an older version may not know all that a newer pg_basebackup writes.
+        standby.answer_at_home(&format!("primary_conninfo = 'host={} user={SUPERUSER}'\n", self.directory.display()));
         Arc::new(standby)
     }
 
@@ -35,10 +36,10 @@ impl Cluster {
         Database { cluster: self.clone(), name: database.name.clone() }
     }
 
-    fn answer_at_home(&self) {
+    fn answer_at_home(&self, more: &str) {
         let file = self.data().join("postgresql.auto.conf");
         let settings = fs::read_to_string(&file).expect("the copy's configuration can be read");
-        let settings = format!("{settings}unix_socket_directories = '{}'\n", self.directory.display());
+        let settings = format!("{settings}unix_socket_directories = '{}'\n{more}", self.directory.display());
         fs::write(&file, settings).expect("the copy's configuration can be written");
         self.go_on();
     }
