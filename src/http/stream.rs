@@ -65,14 +65,25 @@ async fn next(state: &mut State) -> Vec<Bytes> {
                 // An event without data is not dispatched, but its id is remembered: the browser's cursor moves on too.
                 return vec![Bytes::from(id + "\n")];
             }
-            vec![Bytes::from(id + "data: "), one_line(encode::body(&answer)), Bytes::from_static(b"\n\n")]
+            event(id + "data: ", encode::body(&answer))
         }
         Err(error) => {
             state.ended = true;
             problem::log(&Method::GET, "/notify", &error);
-            vec![Bytes::from_static(b"event: problem\ndata: "), one_line(encode::late_problem(&error)), Bytes::from_static(b"\n\n")]
+            event("event: problem\ndata: ".to_owned(), encode::late_problem(&error))
         }
     }
+}
+
+/// A small event is one part, which is cheaper to send; of a large one, what all are told is not copied.
+fn event(head: String, json: Bytes) -> Vec<Bytes> {
+    const SMALL: usize = 16 << 10;
+    const END: &[u8] = b"\n\n";
+    let json = one_line(json);
+    if json.len() > SMALL {
+        return vec![Bytes::from(head), json, Bytes::from_static(END)];
+    }
+    vec![Bytes::from([head.as_bytes(), &json, END].concat())]
 }
 
 /// The table is looked up by its name each time: it may have been made anew, or be exposed no longer.
