@@ -190,6 +190,15 @@ fn take_varint(bytes: &mut &[u8]) -> Result<u64, MalformedCursor> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_round_changes_the_spelling_and_not_the_cursor() {
+        let cursor = Cursor { epoch: 7, snapshot: Snapshot::new(20, vec![15]) };
+        assert_eq!(cursor.in_round(58_842).parse(), Ok(cursor.clone()));
+        for wrong in [".", ".x", ".1.2", ".-1"] {
+            assert_eq!(format!("{cursor}{wrong}").parse::<Cursor>(), Err(MalformedCursor), "{wrong}");
+        }
+    }
+
     fn snapshot(text: &str) -> Snapshot {
         text.parse().unwrap()
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::follower::Follower;
 use crate::support::nginx::Nginx;
-use crate::support::{TESTTYPE, database, empty_example, example, server, wait_until};
+use crate::support::{Cluster, TESTTYPE, database, empty_example, example, server, wait_until};
 use crowd::Crowd;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -60,6 +60,26 @@ fn clients_are_one_poll(number: usize, wait: u64) {
     println!("{number} clients were at most {most} polls at the server");
     assert!(most <= 3, "{most} polls at the server");
     drop(crowd);
+}
+
+/// In a cluster of its own, where nobody writes: the cursor itself stays what it is.
+#[test]
+fn a_poll_that_has_waited_in_vain_never_leads_to_itself() {
+    let database = empty_example(Cluster::start().database());
+    let server = server(&database, TESTTYPE);
+    let first = server.get("/api/testtype").header("rowcast-cursor").to_owned();
+    let mut since = first.clone();
+    for _ in 0..4 {
+        let answer = server.get(&format!("/notify?table=testtype&since={since}&wait=1"));
+        let next = answer.json()["cursor"].as_str().unwrap().to_owned();
+        assert!(next != since, "a cache would repeat {answer:?} for as long as it keeps it");
+        assert_eq!(answer.header("cache-control"), "max-age=60");
+        since = next;
+    }
+    // It is as good as any other.
+    database.psql("insert into testtype (id, name) values (1, 'ann')");
+    let body = format!(r#"{{"wait":0,"subscriptions":[{{"id":"a","table":"testtype","since":"{since}"}}]}}"#);
+    assert!(server.send_json("POST", "/notify", &body).expect_status(200).body.contains("ann"));
 }
 
 /// The rows of the table as a follower holds them.
