@@ -45,6 +45,7 @@ pub struct Config {
     pub public_hosts: Vec<String>,
     /// Exposed name to access.
     pub expose: BTreeMap<String, Access>,
+    pub allow_anonymous_writes: bool,
     pub allow_superuser: bool,
     /// Whether pages written for PBP get the labels that they expect.
     pub pbp: bool,
@@ -65,6 +66,8 @@ pub struct Limits {
     pub connections: usize,
     /// Polls open at once; the next is answered 503.
     pub polls: usize,
+    /// How long a client may take nothing of what is sent to it; then it is cut off.
+    pub stalled: Duration,
     pub body_bytes: usize,
     pub subscriptions: usize,
     /// Rows of a list that names no `limit`; the highest `limit` there may be.
@@ -110,6 +113,7 @@ impl Config {
             listen,
             public_hosts,
             expose: settings.expose,
+            allow_anonymous_writes: settings.allow_anonymous_writes,
             allow_superuser: settings.allow_superuser,
             pbp: settings.pbp,
             limits: Limits {
@@ -118,6 +122,7 @@ impl Config {
                 request_timeout: Duration::from_secs(settings.request_timeout_seconds),
                 connections: settings.connections,
                 polls: settings.polls,
+                stalled: Duration::from_secs(settings.stalled_seconds),
                 body_bytes: settings.body_bytes,
                 subscriptions: settings.subscriptions,
                 list_rows: settings.list_rows,
@@ -132,6 +137,12 @@ impl Config {
                 slow_timer: Duration::from_secs(slow_timer),
             },
         })
+    }
+
+    /// Whether these addresses may be listened on, besides those that the configuration names: what is asked of them is asked
+    /// of whoever hands over a socket, too.
+    pub fn check_listening(&self, addresses: &[SocketAddr]) -> Result<()> {
+        check_public(addresses, &self.public_hosts, &self.expose, self.allow_anonymous_writes)
     }
 }
 

@@ -122,10 +122,21 @@ impl fmt::Display for Cursor {
     }
 }
 
+impl Cursor {
+    /// The same cursor in another spelling for each round: a poll without news that asks again must not be the same request
+    /// to a cache, or it would get the same answer for as long as that is kept.
+    pub fn in_round(&self, round: u64) -> String {
+        format!("{self}.{round}")
+    }
+}
+
 impl FromStr for Cursor {
     type Err = MalformedCursor;
 
+    /// A round may be there; it means nothing.
     fn from_str(text: &str) -> Result<Cursor, MalformedCursor> {
+        let is_round = |round: &str| !round.is_empty() && round.bytes().all(|byte| byte.is_ascii_digit());
+        let text = text.split_once('.').filter(|(_, round)| is_round(round)).map_or(text, |(cursor, _)| cursor);
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| MalformedCursor)?;
         let (&[FORM], rest) = bytes.split_first_chunk::<1>().ok_or(MalformedCursor)? else {
             return Err(MalformedCursor);
@@ -178,6 +189,15 @@ fn take_varint(bytes: &mut &[u8]) -> Result<u64, MalformedCursor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_round_changes_the_spelling_and_not_the_cursor() {
+        let cursor = Cursor { epoch: 7, snapshot: Snapshot::new(20, vec![15]) };
+        assert_eq!(cursor.in_round(58_842).parse(), Ok(cursor.clone()));
+        for wrong in [".", ".x", ".1.2", ".-1"] {
+            assert_eq!(format!("{cursor}{wrong}").parse::<Cursor>(), Err(MalformedCursor), "{wrong}");
+        }
+    }
 
     fn snapshot(text: &str) -> Snapshot {
         text.parse().unwrap()

@@ -1,11 +1,8 @@
 //! Wires the parts, and owns the order of their end.
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -16,21 +13,23 @@ use crate::db::filters::Printed;
 use crate::db::{Database, log};
 use crate::error::{Error, Result};
 use crate::follow::Follow;
-use crate::http::{App, jitter, listen::Tokens, listener, shared::SharedLists};
+use crate::http::socket::{self, Address, HandedOver};
+use crate::http::{App, listen::Tokens, listener, shared::SharedLists};
 use crate::hub::{Hub, HubLimits};
 use crate::metrics::{self, Metrics, Parts};
 use crate::stop::{Stopper, stop};
 use crate::tail::{self, Tailer, Vitals};
 
-/// How long open requests may take to end once the server stops.
-const LAST_REQUESTS: Duration = Duration::from_millis(1_200);
+/// How long open requests may take to end once the server stops, beyond what any request may take.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
-/// When a poll that is answered because the server stops should come back.
+/// When a poll that is answered because the server stops should come back, at the earliest.
 const COME_BACK: Duration = Duration::from_secs(1);
 
 /// A server that serves.
 pub struct Server {
-    pub addresses: Vec<SocketAddr>,
+    pub addresses: Vec<Address>,
+    request_timeout: Duration,
     hub: Arc<Hub>,
     listeners: JoinSet<()>,
     pruner: tokio::task::JoinHandle<()>,
@@ -43,11 +42,11 @@ pub struct Server {
 }
 
 /// Starts every part: what is wrong is told now, not at the first request.
-pub async fn start(config: Config) -> Result<Server> {
+pub async fn start(config: Config, handed_over: Vec<HandedOver>) -> Result<Server> {
     let config = Arc::new(config);
-    let sockets = bind(&config).await?;
-    let addresses = sockets.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>();
-    let addresses = addresses.map_err(|error| Error::internal(format!("the listening address is unknown: {error}")))?;
+    let sockets = socket::listen(&config, handed_over).await?;
+    let addresses = sockets.iter().map(|socket| socket.address.clone()).collect();
+    let request_timeout = config.limits.request_timeout;
 
     let (stop_listening, listening) = stop();
     let (stop_work, working) = stop();
@@ -76,7 +75,7 @@ pub async fn start(config: Config) -> Result<Server> {
     for socket in sockets {
         listeners.spawn(listener::run(socket, app.clone(), connections.clone(), listening.clone()));
     }
-    Ok(Server { addresses, hub, listeners, pruner, tailer, connections, stop_listening, stop_work })
+    Ok(Server { addresses, request_timeout, hub, listeners, pruner, tailer, connections, stop_listening, stop_work })
 }
 
 impl Server {
@@ -94,12 +93,12 @@ impl Server {
     }
 
     async fn stop(mut self, died: bool) {
-        // Nobody new, and no further request on a connection that is open.
+        // Nobody new; connections that are open end with their next answer, or when they have been quiet for a moment.
         self.stop_listening.stop();
         while self.listeners.join_next().await.is_some() {}
         // Whoever waits is answered: nothing but their cursor, and when to come back.
-        self.hub.close(jitter(COME_BACK));
-        if tokio::time::timeout(LAST_REQUESTS, self.connections.all_ended()).await.is_err() {
+        self.hub.close(COME_BACK);
+        if tokio::time::timeout(self.request_timeout + LAST_REQUESTS, self.connections.all_ended()).await.is_err() {
             tracing::warn!("some requests did not end in time and were cut");
         }
         // Nobody is left to tell: the tailer lets go of its bed by closing its session.
@@ -128,29 +127,4 @@ async fn refuse_another_database(config: &Config, database: &Database, epoch: i6
         "requests go to the {}, but the tailer follows another (the {}): both addresses must lead to one database of one server",
         config.database, config.tail_database
     )))
-}
-
-/// Listens on every address. A port of 0 is chosen once, for all; a machine without IPv6 does without ::1.
-async fn bind(config: &Config) -> Result<Vec<TcpListener>> {
-    let mut sockets: Vec<TcpListener> = Vec::new();
-    for address in &config.listen {
-        let mut address = *address;
-        if address.port() == 0
-            && let Some(Ok(first)) = sockets.first().map(TcpListener::local_addr)
-        {
-            address.set_port(first.port());
-        }
-        match TcpListener::bind(address).await {
-            Ok(socket) => sockets.push(socket),
-            Err(error) if address.ip() == std::net::Ipv6Addr::LOCALHOST && error.kind() == io::ErrorKind::AddrNotAvailable => {
-                tracing::info!("this machine has no IPv6 loopback: not listening on {address}");
-            }
-            Err(error) => {
-                let what_to_do =
-                    if error.kind() == io::ErrorKind::AddrInUse { ": is another server running? Choose another with --port" } else { "" };
-                return Err(Error::bad_request(format!("cannot listen on {address}: {error}{what_to_do}")));
-            }
-        }
-    }
-    Ok(sockets)
 }

@@ -22,6 +22,10 @@ impl Stopper {
 }
 
 impl Stop {
+    pub fn is_given(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Ready once the stop has been given.
     pub async fn given(&mut self) {
         _ = self.0.wait_for(|stop| *stop).await;

@@ -120,6 +120,10 @@ pub struct Settings {
     /// Polls open at once; the next gets 503
     #[arg(long, env = "ROWCAST_POLLS", value_name = "N", default_value_t = 15_000, value_parser = between::<usize>(1, 1_000_000), global = true)]
     pub polls: usize,
+    /// How long a client may take nothing of what is sent to it; then it is cut off
+    #[arg(long, env = "ROWCAST_STALLED_SECONDS", value_name = "SECONDS",
+        default_value_t = 30, value_parser = between::<u64>(1, 3_600), global = true)]
+    pub stalled_seconds: u64,
     /// The largest body of a request
     #[arg(long, env = "ROWCAST_BODY_BYTES", value_name = "BYTES",
         default_value_t = 1 << 20, value_parser = between::<usize>(1_024, 1 << 30), global = true)]

@@ -7,11 +7,19 @@ use crate::change::{Change, Image};
 use crate::error::Error;
 use crate::hub::{Answer, SubscriptionAnswer, Told};
 
-use super::problem;
+use super::{jitter, problem};
 
-/// The body of an answer, encoded once for all polls that share it.
+/// The body of an answer, encoded once for all polls that share it; but when to come back is drawn for each by itself.
 pub fn body(answer: &Answer) -> Bytes {
+    if answer.retry_after.is_some() {
+        return Bytes::from(answer_json(answer));
+    }
     answer.body.get_or_init(|| Bytes::from(answer_json(answer))).clone()
+}
+
+/// The body of an answer without news, with a cursor in another spelling.
+pub fn no_news(cursor: &str) -> String {
+    format!("{{\"cursor\":\"{cursor}\",\"answers\":[]}}")
 }
 
 /// The body that tells of a failure after the head was sent.
@@ -37,7 +45,7 @@ fn answer_json(answer: &Answer) -> String {
     }
     json.push(']');
     if let Some(retry_after) = answer.retry_after {
-        json.push_str(&format!(",\"retry_after_ms\":{}", retry_after.as_millis()));
+        json.push_str(&format!(",\"retry_after_ms\":{}", jitter(retry_after).as_millis()));
     }
     json.push('}');
     json

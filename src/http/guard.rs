@@ -6,9 +6,9 @@
 
 use std::net::Ipv6Addr;
 
-use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::request::Parts;
+use hyper::{Method, Version};
 
 use crate::error::{Error, Kind, Result};
 
@@ -64,7 +64,10 @@ fn changes_something(method: &Method) -> bool {
 
 /// Exactly one Host, one of ours, and the same as the target's where that names one.
 fn check_host(head: &Parts, public_hosts: &[String]) -> Result<Authority> {
+    // In HTTP/2 the target has it (`:authority`), and the header need not be there (RFC 9113, 8.3.1).
+    let authority = head.uri.authority().filter(|_| head.version == Version::HTTP_2).map(hyper::http::uri::Authority::as_str);
     let value = single(&head.headers, &HOST)?
+        .or(authority)
         .ok_or_else(|| Error::bad_request("the request has no Host header: send the name that the server is reached by"))?;
     let malformed =
         |text: &str| Error::bad_request(format!("\"{text}\" is no host: send a name or address, and :port where it is not the default"));

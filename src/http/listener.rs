@@ -1,25 +1,13 @@
-//! Accepts connections and serves requests on them, within the limit on connections.
+//! Accepts connections, within the limit on connections.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{App, router};
+use super::socket::{Listener, Stream};
+use super::{App, connection};
 use crate::stop::Stop;
-
-/// A connection whose next request's head is not complete after this is closed; so is one that stays idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The largest head of a request, and the read buffer's bound.
-const HEAD_BYTES: usize = 32 << 10;
-
-/// The most headers of a request; more is 431.
-const HEADERS: usize = 64;
 
 /// After a failed accept, as when descriptors have run out: the listener neither spins nor ends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -48,49 +36,36 @@ impl Connections {
 }
 
 /// Accepts until told to stop. With all places taken it accepts nobody: clients wait in the kernel's queue.
-pub async fn run(listener: TcpListener, app: Arc<App>, connections: Arc<Connections>, mut stop: Stop) {
+pub async fn run(listener: Listener, app: Arc<App>, connections: Arc<Connections>, stop: Stop) {
+    let serve = |stream: Stream, place: OwnedSemaphorePermit| {
+        let (app, stop) = (app.clone(), stop.clone());
+        tokio::spawn(async move {
+            connection::serve(stream, app, stop).await;
+            drop(place);
+        });
+    };
+    let mut told = stop.clone();
     loop {
         let place = tokio::select! {
             place = connections.places.clone().acquire_owned() => place,
-            () = stop.given() => return,
+            () = told.given() => break,
         };
         let Ok(place) = place else { return };
         // Nothing is lost where an accept is given up: the connection stays in the kernel's queue.
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.given() => return,
+            () = told.given() => break,
         };
         match accepted {
-            Ok((stream, _)) => drop(tokio::spawn(serve(stream, app.clone(), place, stop.clone()))),
+            Ok(stream) => serve(stream, place),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
-}
-
-async fn serve(stream: TcpStream, app: Arc<App>, _place: OwnedSemaphorePermit, mut stop: Stop) {
-    // Answers are small and late: none should wait for another packet.
-    _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| router::handle(app.clone(), request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_BYTES)
-        .max_headers(HEADERS)
-        // A client that closes its half is gone: its poll must free its place.
-        .half_close(false)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.given() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::trace!(%error, "a connection ended");
+    for stream in listener.left_in_queue() {
+        let Ok(place) = connections.places.clone().try_acquire_owned() else { return };
+        serve(stream, place);
     }
 }

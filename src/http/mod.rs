@@ -1,8 +1,10 @@
 //! The HTTP side: the only room that parses requests and serialises answers.
 
+pub mod activity;
 pub mod assets;
 pub mod body;
 pub mod body_key;
+pub mod connection;
 pub mod counts;
 pub mod encode;
 pub mod fields;
@@ -19,6 +21,7 @@ pub mod route;
 pub mod router;
 pub mod rows;
 pub mod shared;
+pub mod socket;
 pub mod status;
 pub mod stream;
 
@@ -102,7 +105,7 @@ pub fn full(status: u16, content_type: &str, bytes: impl Into<Bytes>) -> Respons
     response
 }
 
-/// When somebody told to come back should do so: spread over half as much again, so that a herd does not return in step.
+/// When somebody told to come back should do so: spread over as much again, so that a herd does not return in step.
 pub fn jitter(base: Duration) -> Duration {
-    base + base.mul_f64(rand::random_range(0.0..0.5))
+    base + base.mul_f64(rand::random_range(0.0..1.0))
 }

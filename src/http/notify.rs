@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -126,9 +126,19 @@ pub async fn get(app: Arc<App>, head: &Parts) -> Result<Response> {
     }
     let poll = Poll { subscriptions: Arc::new([subscription]), since: vec![asked_since.clone()] };
     let answer = wait_for(&app, Waiting { poll, wait, seat: None, _open: open }).await?;
-    let mut response = json_response(&answer);
-    // An answer that moves the cursor on is as right a minute later; one that does not would be a loop.
-    if matches!(asked_since, Since::Cursor(since) if since != answer.cursor) && answer.retry_after.is_none() {
+    let moved = matches!(&asked_since, Since::Cursor(asked) if *asked != answer.cursor);
+    let quiet = matches!(asked_since, Since::Cursor(_)) && !moved && answer.answers.is_empty();
+    let round = answer.cursor.in_round(round(wait));
+    // What is true from one cursor to another is as true a minute later: a cache may tell it to all who ask the same. Not so
+    // what leads nowhere, which would be a loop; when to come back, which is for one alone; and the state of this moment.
+    let (mut response, lasts) = if answer.retry_after.is_some() || wait.is_zero() {
+        (json_response(&answer), false)
+    } else if quiet && round != since {
+        (full(200, JSON, encode::no_news(&round)), true)
+    } else {
+        (json_response(&answer), moved)
+    };
+    if lasts {
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=60"));
     }
     response.headers_mut().insert(hyper::header::VARY, HeaderValue::from_static("accept"));
@@ -196,6 +206,13 @@ fn browser_id(text: &str) -> Result<BrowserId> {
     let id = hexadecimal.then(|| BrowserId::from_str_radix(text, 16).ok()).flatten();
     // The text is a secret: it is not repeated.
     id.ok_or_else(|| Error::bad_request("browser must be 32 hexadecimal digits"))
+}
+
+/// The round that a poll of this wait ends in. All that wait as long, whenever they began, are then in the same one, so that
+/// their next polls are equal again.
+fn round(wait: Duration) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_secs() / wait.as_secs().max(1)
 }
 
 fn json_response(answer: &Answer) -> Response {

@@ -1,5 +1,6 @@
 //! Integration tests: one binary, a module a promise, on a real PostgreSQL and real sockets.
 
+mod behind_nginx;
 mod bell;
 mod capture;
 mod commands;
@@ -15,9 +16,11 @@ mod operations;
 mod oracle;
 mod pages;
 mod pbp;
+mod protocol;
 mod pruning;
 mod readiness;
 mod rest;
+mod restart;
 mod safe;
 #[cfg(target_os = "linux")]
 mod soak;

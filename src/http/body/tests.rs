@@ -20,6 +20,7 @@ fn head(headers: &[(&str, &str)]) -> Parts {
 
 fn limits(body_bytes: usize) -> Limits {
     Limits {
+        stalled: Duration::from_secs(30),
         pool_connections: 1,
         waiting_requests: 1,
         request_timeout: Duration::from_millis(50),

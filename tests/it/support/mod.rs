@@ -11,11 +11,13 @@
 //! `Cluster::start()`, then `cluster.database()`. Whatever was started ends with the test or, if that is killed,
 //! by a keeper (see [`keeper`]); nothing is left behind in processes or files.
 
+pub mod client;
 mod cluster;
 pub mod events;
 pub mod follower;
 mod http;
 pub mod keeper;
+pub mod nginx;
 pub mod pgbouncer;
 pub mod proxy;
 pub mod raw;
@@ -29,7 +31,7 @@ use std::time::Duration;
 
 pub use cluster::{Cluster, Database, Stop};
 pub use http::Answer;
-pub use server::{Server, launch, output, program, run, run_with, server};
+pub use server::{Server, launch, launch_with_socket, output, program, run, run_with, server};
 pub use wait::wait_until;
 
 /// The example's table, exposed to be read and written.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ pub struct Server {
     folder: tempfile::TempDir,
     database_url: String,
     flags: Vec<String>,
+    /// What is handed over to it, and outlives it.
+    socket: Option<OwnedFd>,
     keeper: Keeper,
 }
 
@@ -36,11 +39,19 @@ pub fn server(db: &Database, settings: &str) -> Server {
 /// Starts a server on any database, and does not wait for it: for those that are not to start, or not yet. In `flags`
 /// the server's port is written as `{port}`; with `--listen` they say all of where it listens.
 pub fn launch(database_url: &str, settings: &str, flags: &[&str]) -> Server {
+    launch_at(free_port(), None, database_url, settings, flags)
+}
+
+/// Starts a server that gets its listening socket from us, as from systemd. `port` is the socket's, where it has one.
+pub fn launch_with_socket(socket: OwnedFd, port: u16, database_url: &str, settings: &str) -> Server {
+    launch_at(port, Some(socket), database_url, settings, &[])
+}
+
+fn launch_at(port: u16, socket: Option<OwnedFd>, database_url: &str, settings: &str, flags: &[&str]) -> Server {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let configuration = folder.path().join("rowcast.toml");
     fs::write(&configuration, settings).expect("the configuration can be written");
-    let port = free_port();
-    let child = spawn(&folder, database_url, port, flags);
+    let child = spawn(&folder, database_url, port, socket.as_ref(), flags);
     let keeper = keeper("kill -KILL \"$1\"", &[&child.id().to_string()]);
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -57,6 +68,7 @@ pub fn launch(database_url: &str, settings: &str, flags: &[&str]) -> Server {
         folder,
         database_url: database_url.to_owned(),
         flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
+        socket,
         keeper,
     }
 }
@@ -85,28 +97,47 @@ pub fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
-fn spawn(folder: &tempfile::TempDir, database_url: &str, port: u16, flags: &[&str]) -> Child {
+fn spawn(folder: &tempfile::TempDir, database_url: &str, port: u16, socket: Option<&OwnedFd>, flags: &[&str]) -> Child {
     let log = fs::File::create(folder.path().join("log")).expect("the log can be made");
     let listening = if flags.contains(&"--listen") { &[][..] } else { &["--port", "{port}"] };
-    program()
+    let (mut command, input) = match socket {
+        None => (program(), Stdio::null()),
+        Some(socket) => (with_socket(), Stdio::from(socket.try_clone().expect("a descriptor can be shared"))),
+    };
+    command
         .arg("serve")
         .arg("--config")
         .arg(folder.path().join("rowcast.toml"))
         .args(listening.iter().chain(flags).map(|flag| flag.replace("{port}", &port.to_string())))
         .env("DATABASE_URL", database_url)
         .current_dir(folder.path())
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(log.try_clone().expect("the log can be shared"))
         .stderr(log)
         .spawn()
         .expect("the server can be run")
 }
 
+/// The built program, which gets its standard input as descriptor 3, handed over as sd_listen_fds(3) says. The shell becomes
+/// the server, so its number is the server's.
+fn with_socket() -> Command {
+    let mut command = without_settings(Command::new("sh"));
+    let hand_over = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"";
+    command.args(["-c", hand_over, "sh", env!("CARGO_BIN_EXE_rowcast")]);
+    command
+}
+
 /// The built program, with nothing of the tester's environment that would configure it.
 pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rowcast"));
+    without_settings(Command::new(env!("CARGO_BIN_EXE_rowcast")))
+}
+
+fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
-        if ["PG", "ROWCAST_", "DATABASE_URL"].iter().any(|prefix| name.to_str().is_some_and(|name| name.starts_with(prefix))) {
+        if ["PG", "ROWCAST_", "DATABASE_URL", "LISTEN_", "NOTIFY_SOCKET"]
+            .iter()
+            .any(|prefix| name.to_str().is_some_and(|name| name.starts_with(prefix)))
+        {
             command.env_remove(name);
         }
     }
@@ -130,7 +161,7 @@ impl Server {
     pub fn start_again(&mut self) {
         self.keeper.dismiss();
         let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
-        self.child = spawn(&self.folder, &self.database_url, self.port, &flags);
+        self.child = spawn(&self.folder, &self.database_url, self.port, self.socket.as_ref(), &flags);
         self.keeper = keeper("kill -KILL \"$1\"", &[&self.child.id().to_string()]);
         self.wait_until_ready();
     }
@@ -247,6 +278,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
+            // It lets a connection that was used a moment ago be for a while: ours are not used again.
+            self.agent = ureq::Agent::new_with_defaults();
             self.terminate();
             // It may have been left hanging.
             self.resume();
