@@ -8,10 +8,13 @@ use crate::error::Error;
 use crate::hub::{Answer, SubscriptionAnswer, Told};
 
 use super::problem;
+use super::room::Room;
 
-/// The body of an answer, encoded once for all polls that share it.
-pub fn body(answer: &Answer) -> Bytes {
-    answer.body.get_or_init(|| Bytes::from(answer_json(answer))).clone()
+/// The body of an answer, encoded once for all polls that share it. Where there is no room for it, resets take its place:
+/// whoever gets them reads its tables anew, when there is.
+pub fn body(answer: &Answer, room: &Room) -> Bytes {
+    let without_changes = || Bytes::from(answer_json(answer, true));
+    answer.body.get_or_init(|| room.hold(answer_json(answer, false).into_bytes()).unwrap_or_else(without_changes)).clone()
 }
 
 /// The body that tells of a failure after the head was sent.
@@ -24,7 +27,7 @@ pub fn late_problem(error: &Error) -> Bytes {
     Bytes::from(Value::Object(body).to_string())
 }
 
-fn answer_json(answer: &Answer) -> String {
+fn answer_json(answer: &Answer, as_resets: bool) -> String {
     let mut json = String::with_capacity(128);
     json.push_str("{\"cursor\":\"");
     json.push_str(&answer.cursor.to_string());
@@ -33,7 +36,7 @@ fn answer_json(answer: &Answer) -> String {
         if place > 0 {
             json.push(',');
         }
-        push_subscription(&mut json, one);
+        push_subscription(&mut json, one, as_resets);
     }
     json.push(']');
     if let Some(retry_after) = answer.retry_after {
@@ -43,12 +46,11 @@ fn answer_json(answer: &Answer) -> String {
     json
 }
 
-fn push_subscription(json: &mut String, one: &SubscriptionAnswer) {
+fn push_subscription(json: &mut String, one: &SubscriptionAnswer, as_reset: bool) {
     json.push_str("{\"id\":");
     json.push_str(&Value::from(&*one.id).to_string());
     match &one.told {
-        Told::Reset => json.push_str(",\"reset\":true"),
-        Told::Changes(changes) => {
+        Told::Changes(changes) if !as_reset => {
             json.push_str(",\"changes\":[");
             for (place, (change, leaves)) in changes.iter().enumerate() {
                 if place > 0 {
@@ -58,6 +60,7 @@ fn push_subscription(json: &mut String, one: &SubscriptionAnswer) {
             }
             json.push(']');
         }
+        _ => json.push_str(",\"reset\":true"),
     }
     json.push('}');
 }

@@ -1,5 +1,6 @@
 //! Accepts connections and serves requests on them, within the limit on connections.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ impl Connections {
 
 /// Accepts until told to stop. With all places taken it accepts nobody: clients wait in the kernel's queue.
 pub async fn run(listener: TcpListener, app: Arc<App>, connections: Arc<Connections>, mut stop: Stop) {
+    // Whether the last accept failed, so that it is told once and not ten times a second.
+    let mut failing = false;
     loop {
         let place = tokio::select! {
             place = connections.places.clone().acquire_owned() => place,
@@ -61,13 +64,26 @@ pub async fn run(listener: TcpListener, app: Arc<App>, connections: Arc<Connecti
             () = stop.given() => return,
         };
         match accepted {
-            Ok((stream, _)) => drop(tokio::spawn(serve(stream, app.clone(), place, stop.clone()))),
+            Ok((stream, _)) => {
+                if std::mem::take(&mut failing) {
+                    tracing::info!("connections are accepted again");
+                }
+                drop(tokio::spawn(serve(stream, app.clone(), place, stop.clone())));
+            }
+            Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "a connection could not be accepted: until one can, clients wait in the kernel's queue");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
+}
+
+/// Whether an accept failed for something that went wrong with that connection alone: the next may well succeed.
+fn is_of_one_client(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted)
 }
 
 async fn serve(stream: TcpStream, app: Arc<App>, _place: OwnedSemaphorePermit, mut stop: Stop) {

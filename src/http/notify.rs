@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::poll_body::PollBody;
-use super::{App, Response, encode, fields, full, problem, stream};
+use super::{App, Response, encode, fields, full, problem, stream, with_body};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::filter::{Wanted, parse_operand};
@@ -73,11 +73,11 @@ pub async fn post(app: Arc<App>, body: Bytes) -> Result<Response> {
     let poll = resolve(&app, request.subscriptions).await?;
     let waiting = Waiting { poll, wait, seat, _open: open };
     match heartbeat {
-        None => Ok(json_response(&*wait_for(&app, waiting).await?)),
+        None => Ok(json_response(&app, &*wait_for(&app, waiting).await?)),
         Some(every) => {
             let answered = async move {
                 match wait_for(&app, waiting).await {
-                    Ok(answer) => encode::body(&answer),
+                    Ok(answer) => encode::body(&answer, &app.room),
                     Err(error) => {
                         problem::log(&Method::POST, "/notify", &error);
                         app.metrics.http.failed(error.kind);
@@ -85,8 +85,7 @@ pub async fn post(app: Arc<App>, body: Bytes) -> Result<Response> {
                     }
                 }
             };
-            let mut response = full(200, JSON, "");
-            *response.body_mut() = PollBody::new(answered, every).boxed_unsync();
+            let mut response = with_body(200, JSON, PollBody::new(answered, every).boxed_unsync());
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             // A proxy that buffers would keep the heartbeats from the browser.
             response.headers_mut().insert("X-Accel-Buffering", HeaderValue::from_static("no"));
@@ -126,7 +125,7 @@ pub async fn get(app: Arc<App>, head: &Parts) -> Result<Response> {
     }
     let poll = Poll { subscriptions: Arc::new([subscription]), since: vec![asked_since.clone()] };
     let answer = wait_for(&app, Waiting { poll, wait, seat: None, _open: open }).await?;
-    let mut response = json_response(&answer);
+    let mut response = json_response(&app, &answer);
     // An answer that moves the cursor on is as right a minute later; one that does not would be a loop.
     if matches!(asked_since, Since::Cursor(since) if since != answer.cursor) && answer.retry_after.is_none() {
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=60"));
@@ -198,8 +197,8 @@ fn browser_id(text: &str) -> Result<BrowserId> {
     id.ok_or_else(|| Error::bad_request("browser must be 32 hexadecimal digits"))
 }
 
-fn json_response(answer: &Answer) -> Response {
-    let mut response = full(200, JSON, encode::body(answer));
+fn json_response(app: &App, answer: &Answer) -> Response {
+    let mut response = full(200, JSON, encode::body(answer, &app.room));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -59,7 +59,7 @@ async fn next(state: &mut State) -> Bytes {
                 // An event without data is not dispatched, but its id is remembered: the browser's cursor moves on too.
                 return Bytes::from(format!("id: {}\n\n", answer.cursor));
             }
-            Bytes::from(format!("id: {}\ndata: {}\n\n", answer.cursor, one_line(&encode::body(&answer))))
+            Bytes::from(format!("id: {}\ndata: {}\n\n", answer.cursor, one_line(&encode::body(&answer, &state.app.room))))
         }
         Err(error) => {
             state.ended = true;

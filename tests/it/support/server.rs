@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ pub struct Server {
     agent: ureq::Agent,
     /// Holds the configuration and the log.
     folder: tempfile::TempDir,
+    program: PathBuf,
     database_url: String,
     flags: Vec<String>,
     keeper: Keeper,
@@ -36,11 +38,16 @@ pub fn server(db: &Database, settings: &str) -> Server {
 /// Starts a server on any database, and does not wait for it: for those that are not to start, or not yet. In `flags`
 /// the server's port is written as `{port}`; with `--listen` they say all of where it listens.
 pub fn launch(database_url: &str, settings: &str, flags: &[&str]) -> Server {
+    launch_program(Path::new(env!("CARGO_BIN_EXE_rowcast")), database_url, settings, flags)
+}
+
+/// The same with another build of the program.
+pub fn launch_program(program: &Path, database_url: &str, settings: &str, flags: &[&str]) -> Server {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let configuration = folder.path().join("rowcast.toml");
     fs::write(&configuration, settings).expect("the configuration can be written");
     let port = free_port();
-    let child = spawn(&folder, database_url, port, flags);
+    let child = spawn(program, &folder, database_url, port, flags);
     let keeper = keeper("kill -KILL \"$1\"", &[&child.id().to_string()]);
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -55,6 +62,7 @@ pub fn launch(database_url: &str, settings: &str, flags: &[&str]) -> Server {
         child,
         agent,
         folder,
+        program: program.to_owned(),
         database_url: database_url.to_owned(),
         flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
         keeper,
@@ -85,10 +93,10 @@ pub fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
-fn spawn(folder: &tempfile::TempDir, database_url: &str, port: u16, flags: &[&str]) -> Child {
+fn spawn(program: &Path, folder: &tempfile::TempDir, database_url: &str, port: u16, flags: &[&str]) -> Child {
     let log = fs::File::create(folder.path().join("log")).expect("the log can be made");
     let listening = if flags.contains(&"--listen") { &[][..] } else { &["--port", "{port}"] };
-    program()
+    unconfigured(program)
         .arg("serve")
         .arg("--config")
         .arg(folder.path().join("rowcast.toml"))
@@ -104,7 +112,11 @@ fn spawn(folder: &tempfile::TempDir, database_url: &str, port: u16, flags: &[&st
 
 /// The built program, with nothing of the tester's environment that would configure it.
 pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rowcast"));
+    unconfigured(Path::new(env!("CARGO_BIN_EXE_rowcast")))
+}
+
+fn unconfigured(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if ["PG", "ROWCAST_", "DATABASE_URL"].iter().any(|prefix| name.to_str().is_some_and(|name| name.starts_with(prefix))) {
             command.env_remove(name);
@@ -130,7 +142,7 @@ impl Server {
     pub fn start_again(&mut self) {
         self.keeper.dismiss();
         let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
-        self.child = spawn(&self.folder, &self.database_url, self.port, &flags);
+        self.child = spawn(&self.program, &self.folder, &self.database_url, self.port, &flags);
         self.keeper = keeper("kill -KILL \"$1\"", &[&self.child.id().to_string()]);
         self.wait_until_ready();
     }
