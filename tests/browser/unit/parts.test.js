@@ -6,6 +6,7 @@ import { canonical, entryId, query, subscriptionId, subscriptionOf } from '../..
 import { compare, ordering } from '../../../static/js/order.js';
 import { poll } from '../../../static/js/poll.js';
 import { isFinal, problemOf } from '../../../static/js/problem.js';
+import { Roster } from '../../../static/js/roster.js';
 
 test('same_meaning_has_the_same_id', () => {
   assert.equal(subscriptionId('t', { b: 1, a: 'x' }), subscriptionId('t', { a: 'x', b: 1 }));
@@ -84,4 +85,16 @@ test('poll_of_a_page_that_slept_is_not_taken_for_dead', async () => {
     hear({ done: true });
     assert.equal((await outcome).kind, slept ? 'answer' : 'problem');
   }
+});
+
+test('heir_is_a_visible_tab_or_the_last_that_was_heard_of', () => {
+  const roster = new Roster(/** @type {any} */ ({ keys: () => [] }), 'me');
+  const key = (visible) => ({ n: 1, term: 1, roll: 0, visible, subs: [] });
+  assert.equal(roster.heir, null);
+  for (const tab of ['a', 'b', 'me', 'a']) roster.note(tab, key(tab === 'me'));
+  assert.equal(roster.heir, 'a');
+  for (const tab of ['c', 'd', 'b']) roster.note(tab, key(tab !== 'b'));
+  assert.equal(roster.heir, 'd');
+  roster.note('d', null);
+  assert.equal(roster.heir, 'c', 'who has left is no heir');
 });

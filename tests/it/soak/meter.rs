@@ -12,6 +12,9 @@ use crate::support::Server;
 const EVERY: Duration = Duration::from_secs(5);
 const LINE: usize = 6;
 
+/// The least warm-up: by then the ring is full, the log is pruned, and clients come back from behind both.
+const WARM: Duration = Duration::from_secs(100);
+
 /// What may be more in the end than in the beginning: a share, and something for what is small.
 const GROWTH: f64 = 0.05;
 const GROWTH_BYTES: f64 = 2.0 * 1024.0 * 1024.0;
@@ -20,7 +23,7 @@ const GROWTH_DESCRIPTORS: f64 = 16.0;
 #[derive(Clone, Copy)]
 pub struct Look {
     pub at: Duration,
-    /// Memory in bytes, what is shared with others by its share: PSS.
+    /// Memory in bytes that is the process's own, in RAM or swapped out: of PSS what is anonymous.
     pub memory: f64,
     pub descriptors: f64,
 }
@@ -66,7 +69,9 @@ pub fn watch(server: &Server, world: &World, length: Duration) -> Vec<Look> {
 pub fn look(server: &Server, at: Duration) -> Look {
     let process = Process::new(server.pid() as i32).expect("the server runs");
     let maps = process.smaps_rollup().expect("the server's memory can be looked at").memory_map_rollup;
-    let memory = maps.iter().filter_map(|map| map.extension.map.get("Pss")).sum::<u64>() as f64;
+    // Not the program's own file, whose pages come and go with what else the machine does.
+    let of = |map: &procfs::process::MemoryMap| ["Pss_Anon", "SwapPss"].iter().filter_map(|name| map.extension.map.get(*name)).sum::<u64>();
+    let memory = maps.iter().map(of).sum::<u64>() as f64;
     Look { at, memory, descriptors: process.fd_count().expect("the server's descriptors can be counted") as f64 }
 }
 
@@ -86,7 +91,7 @@ fn longest(metrics: &str) -> String {
 
 /// What grew after the warm-up, a sentence each: the median of the last third against that of the first.
 pub fn growth(looks: &[Look]) -> Vec<String> {
-    let warm = looks.last().map_or(Duration::ZERO, |last| last.at / 4);
+    let warm = looks.last().map_or(Duration::ZERO, |last| last.at / 4).max(WARM);
     let looks: Vec<Look> = looks.iter().copied().filter(|look| look.at >= warm).collect();
     let third = looks.len() / 3;
     if third < 3 {
