@@ -54,10 +54,15 @@ impl Follow {
 
     /// One poll's answer, by the deadline.
     pub async fn answer(&self, poll: &Poll, deadline: Instant) -> Result<Arc<Answer>> {
-        let (to, places) = match self.hub.wait(poll.clone(), deadline).await? {
-            Outcome::Answered(answer) => return Ok(answer),
-            Outcome::Behind { to, places } => (to, places),
-        };
+        match self.hub.wait(poll, deadline).await? {
+            Outcome::Answered(answer) => Ok(answer),
+            // Rare, and large: a poll that parks does not keep room for it.
+            Outcome::Behind { to, places } => Box::pin(self.catch_up(poll, to, places)).await,
+        }
+    }
+
+    /// The answer to a poll of whose subscriptions those at `places` are behind the ring, up to the cursor `to`.
+    async fn catch_up(&self, poll: &Poll, to: Arc<Cursor>, places: Vec<usize>) -> Result<Arc<Answer>> {
         let behind = || cursors(poll).filter(|(place, _)| places.contains(place)).map(|(_, cursor)| &cursor.snapshot);
         let snapshot = behind().skip(1).fold(behind().next().cloned().unwrap_or_else(|| to.snapshot.clone()), |met, next| met.meet(next));
         let from = Arc::new(Cursor { epoch: to.epoch, snapshot });

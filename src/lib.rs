@@ -16,6 +16,7 @@ pub mod commands;
 pub mod config;
 pub mod cursor;
 pub mod db;
+pub mod descriptors;
 pub mod error;
 pub mod filter;
 pub mod follow;

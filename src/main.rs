@@ -8,6 +8,15 @@ use time::macros::format_description;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::UtcTime;
 
+/// Parked polls are many small pieces of memory that come and go by ten thousands: the system's allocator takes a third more
+/// for them, and twice the time.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// What is free goes back to the system after two seconds, also while nothing is asked of the server.
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static ALLOCATOR_SETTINGS: &[u8] = b"background_thread:true,dirty_decay_ms:2000,muzzy_decay_ms:0\0";
+
 fn main() -> ExitCode {
     let cli = rowcast::config::Cli::parse();
     start_log();

@@ -11,10 +11,11 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::db::filters::Printed;
 use crate::db::{Database, log};
+use crate::descriptors;
 use crate::error::{Error, Result};
 use crate::follow::Follow;
 use crate::http::socket::{self, Address, HandedOver};
-use crate::http::{App, listen::Tokens, listener, shared::SharedLists};
+use crate::http::{App, listen::Tokens, listener, room::Room, shared::SharedLists};
 use crate::hub::{Hub, HubLimits};
 use crate::metrics::{self, Metrics, Parts};
 use crate::stop::{Stopper, stop};
@@ -25,6 +26,9 @@ const LAST_REQUESTS: Duration = Duration::from_secs(2);
 
 /// When a poll that is answered because the server stops should come back, at the earliest.
 const COME_BACK: Duration = Duration::from_secs(1);
+
+/// Answers that are on their way may together be as large as so many of the largest. A list beyond that gets 503, a poll resets.
+const LARGEST_ANSWERS: usize = 16;
 
 /// A server that serves.
 pub struct Server {
@@ -64,13 +68,14 @@ pub async fn start(config: Config, handed_over: Vec<HandedOver>) -> Result<Serve
     refuse_another_database(&config, &database, hub.tip().epoch).await?;
     let pruner = tokio::spawn(tail::prune::run(config.clone(), database.clone(), hub.clone(), vitals.clone(), working.clone()));
 
-    let connections = Arc::new(listener::Connections::new(config.limits.connections));
+    let connections = Arc::new(listener::Connections::new(places(&config)));
     let parts = Parts { hub: hub.clone(), vitals: vitals.clone(), database: database.clone(), connections: connections.clone() };
     let metrics = Arc::new(Metrics::new(&config, parts)?);
     tokio::spawn(metrics::run(metrics.clone(), working));
     let limits = BatchLimits { rows: config.tail.batch_rows, bytes: config.tail.batch_bytes };
     let follow = Follow { database, hub: hub.clone(), catalog: seen, printed: Printed::default(), limits };
-    let app = Arc::new(App { config, follow, metrics, vitals, lists: SharedLists::default(), tokens: Tokens::default() });
+    let room = Room::new(LARGEST_ANSWERS * config.limits.list_bytes.max(config.tail.batch_bytes));
+    let app = Arc::new(App { config, follow, metrics, vitals, lists: SharedLists::default(), tokens: Tokens::default(), room });
     let mut listeners = JoinSet::new();
     for socket in sockets {
         listeners.spawn(listener::run(socket, app.clone(), connections.clone(), listening.clone()));
@@ -108,6 +113,22 @@ impl Server {
         }
         self.pruner.abort();
     }
+}
+
+/// How many clients may be connected: what the settings say, as far as there are descriptors for them.
+fn places(config: &Config) -> usize {
+    let descriptors = descriptors::raise();
+    let places = descriptors::connections(config.limits.connections, descriptors, config.limits.pool_connections);
+    if places < config.limits.connections {
+        tracing::warn!(
+            "the limit of open files is {descriptors}: {places} clients can be connected at once rather than {}; for more, raise it \
+             (LimitNOFILE= of systemd, ulimit -n of a shell), for less, lower connections",
+            config.limits.connections
+        );
+    } else {
+        tracing::info!("up to {places} clients can be connected at once; the limit of open files is {descriptors}");
+    }
+    places
 }
 
 /// Blocking work, for r2d2 connects by itself.

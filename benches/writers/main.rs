@@ -17,6 +17,7 @@
 //! load share the machine's cores, so the rate hides what the load itself takes; therefore the CPU time of the
 //! backends is printed too (`meter.rs`).
 
+#[path = "../support/figures.rs"]
 mod figures;
 mod listener;
 mod load;

@@ -7,14 +7,17 @@ use crate::change::{Change, Image};
 use crate::error::Error;
 use crate::hub::{Answer, SubscriptionAnswer, Told};
 
+use super::room::Room;
 use super::{jitter, problem};
 
-/// The body of an answer, encoded once for all polls that share it; but when to come back is drawn for each by itself.
-pub fn body(answer: &Answer) -> Bytes {
+/// The body of an answer, encoded once for all polls that share it; but when to come back is drawn for each by itself. Where
+/// there is no room for it, resets take its place: whoever gets them reads its tables anew, when there is.
+pub fn body(answer: &Answer, room: &Room) -> Bytes {
     if answer.retry_after.is_some() {
-        return Bytes::from(answer_json(answer));
+        return Bytes::from(answer_json(answer, false));
     }
-    answer.body.get_or_init(|| Bytes::from(answer_json(answer))).clone()
+    let without_changes = || Bytes::from(answer_json(answer, true));
+    answer.body.get_or_init(|| room.hold(answer_json(answer, false).into_bytes()).unwrap_or_else(without_changes)).clone()
 }
 
 /// The body of an answer without news, with a cursor in another spelling.
@@ -32,7 +35,7 @@ pub fn late_problem(error: &Error) -> Bytes {
     Bytes::from(Value::Object(body).to_string())
 }
 
-fn answer_json(answer: &Answer) -> String {
+fn answer_json(answer: &Answer, as_resets: bool) -> String {
     let mut json = String::with_capacity(128);
     json.push_str("{\"cursor\":\"");
     json.push_str(&answer.cursor.to_string());
@@ -41,7 +44,7 @@ fn answer_json(answer: &Answer) -> String {
         if place > 0 {
             json.push(',');
         }
-        push_subscription(&mut json, one);
+        push_subscription(&mut json, one, as_resets);
     }
     json.push(']');
     if let Some(retry_after) = answer.retry_after {
@@ -51,12 +54,11 @@ fn answer_json(answer: &Answer) -> String {
     json
 }
 
-fn push_subscription(json: &mut String, one: &SubscriptionAnswer) {
+fn push_subscription(json: &mut String, one: &SubscriptionAnswer, as_reset: bool) {
     json.push_str("{\"id\":");
     json.push_str(&Value::from(&*one.id).to_string());
     match &one.told {
-        Told::Reset => json.push_str(",\"reset\":true"),
-        Told::Changes(changes) => {
+        Told::Changes(changes) if !as_reset => {
             json.push_str(",\"changes\":[");
             for (place, (change, leaves)) in changes.iter().enumerate() {
                 if place > 0 {
@@ -66,6 +68,7 @@ fn push_subscription(json: &mut String, one: &SubscriptionAnswer) {
             }
             json.push(']');
         }
+        _ => json.push_str(",\"reset\":true"),
     }
     json.push('}');
 }

@@ -1,5 +1,6 @@
 //! Accepts connections, within the limit on connections.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub async fn run(listener: Listener, app: Arc<App>, connections: Arc<Connections
         });
     };
     let mut told = stop.clone();
+    // Whether the last accept failed, so that it is told once and not ten times a second.
+    let mut failing = false;
     loop {
         let place = tokio::select! {
             place = connections.places.clone().acquire_owned() => place,
@@ -57,9 +60,17 @@ pub async fn run(listener: Listener, app: Arc<App>, connections: Arc<Connections
             () = told.given() => break,
         };
         match accepted {
-            Ok(stream) => serve(stream, place),
+            Ok(stream) => {
+                if std::mem::take(&mut failing) {
+                    tracing::info!("connections are accepted again");
+                }
+                serve(stream, place);
+            }
+            Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "a connection could not be accepted: until one can, clients wait in the kernel's queue");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -68,4 +79,9 @@ pub async fn run(listener: Listener, app: Arc<App>, connections: Arc<Connections
         let Ok(place) = connections.places.clone().try_acquire_owned() else { return };
         serve(stream, place);
     }
+}
+
+/// Whether an accept failed for something that went wrong with that connection alone: the next may well succeed.
+fn is_of_one_client(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted)
 }

@@ -17,6 +17,7 @@ pub mod notify;
 pub mod page;
 pub mod poll_body;
 pub mod problem;
+pub mod room;
 pub mod route;
 pub mod router;
 pub mod rows;
@@ -56,6 +57,7 @@ pub struct App {
     pub vitals: Arc<Vitals>,
     pub lists: shared::SharedLists,
     pub tokens: listen::Tokens,
+    pub room: room::Room,
 }
 
 impl App {
@@ -97,7 +99,12 @@ impl Deref for App {
 
 /// A response whose body is known.
 pub fn full(status: u16, content_type: &str, bytes: impl Into<Bytes>) -> Response {
-    let mut response = hyper::Response::new(Full::new(bytes.into()).boxed_unsync());
+    with_body(status, content_type, Full::new(bytes.into()).boxed_unsync())
+}
+
+/// A response whose body comes bit by bit.
+pub fn with_body(status: u16, content_type: &str, body: ResponseBody) -> Response {
+    let mut response = hyper::Response::new(body);
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     if let Ok(value) = HeaderValue::from_str(content_type) {
         response.headers_mut().insert(CONTENT_TYPE, value);

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::poll_body::PollBody;
-use super::{App, Response, encode, fields, full, problem, stream};
+use super::{App, Response, encode, fields, full, problem, stream, with_body};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::filter::{Wanted, parse_operand};
@@ -73,11 +73,11 @@ pub async fn post(app: Arc<App>, body: Bytes) -> Result<Response> {
     let poll = resolve(&app, request.subscriptions).await?;
     let waiting = Waiting { poll, wait, seat, _open: open };
     match heartbeat {
-        None => Ok(json_response(&*wait_for(&app, waiting).await?)),
+        None => Ok(json_response(&app, &*wait_for(&app, waiting).await?)),
         Some(every) => {
             let answered = async move {
                 match wait_for(&app, waiting).await {
-                    Ok(answer) => encode::body(&answer),
+                    Ok(answer) => encode::body(&answer, &app.room),
                     Err(error) => {
                         problem::log(&Method::POST, "/notify", &error);
                         app.metrics.http.failed(error.kind);
@@ -85,8 +85,7 @@ pub async fn post(app: Arc<App>, body: Bytes) -> Result<Response> {
                     }
                 }
             };
-            let mut response = full(200, JSON, "");
-            *response.body_mut() = PollBody::new(answered, every).boxed_unsync();
+            let mut response = with_body(200, JSON, PollBody::new(answered, every).boxed_unsync());
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             // A proxy that buffers would keep the heartbeats from the browser.
             response.headers_mut().insert("X-Accel-Buffering", HeaderValue::from_static("no"));
@@ -132,11 +131,11 @@ pub async fn get(app: Arc<App>, head: &Parts) -> Result<Response> {
     // What is true from one cursor to another is as true a minute later: a cache may tell it to all who ask the same. Not so
     // what leads nowhere, which would be a loop; when to come back, which is for one alone; and the state of this moment.
     let (mut response, lasts) = if answer.retry_after.is_some() || wait.is_zero() {
-        (json_response(&answer), false)
+        (json_response(&app, &answer), false)
     } else if quiet && round != since {
         (full(200, JSON, encode::no_news(&round)), true)
     } else {
-        (json_response(&answer), moved)
+        (json_response(&app, &answer), moved)
     };
     if lasts {
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=60"));
@@ -215,8 +214,8 @@ fn round(wait: Duration) -> u64 {
     now.as_secs() / wait.as_secs().max(1)
 }
 
-fn json_response(answer: &Answer) -> Response {
-    let mut response = full(200, JSON, encode::body(answer));
+fn json_response(app: &App, answer: &Answer) -> Response {
+    let mut response = full(200, JSON, encode::body(answer, &app.room));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

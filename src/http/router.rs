@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::body::Incoming;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 
@@ -20,7 +20,8 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::R
     let (route_taken, begun) = (Route::of(&path), Instant::now());
     let untyped = app.config.pbp && jquery::is_untyped(&head);
     let metrics = app.metrics.clone();
-    let mut response = match route(app, head, incoming).await {
+    // What hyper keeps of a connection has room for this future, also while a poll is parked: so it is kept small.
+    let mut response = match Box::pin(route(app, head, incoming)).await {
         Ok(response) => response,
         Err(error) => {
             problem::log(&method, &path, &error);
@@ -32,18 +33,18 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::R
         jquery::label_as_text(&mut response);
     }
     for (name, value) in ALWAYS {
-        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        response.headers_mut().insert(name, value);
     }
     metrics.http.answered(route_taken, &method, response.status(), begun);
     Ok(response)
 }
 
 /// On every response. Resources of this origin are for this origin.
-const ALWAYS: [(&str, &str); 4] = [
-    ("x-content-type-options", "nosniff"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("referrer-policy", "no-referrer"),
-    ("content-security-policy", page::POLICY),
+const ALWAYS: [(HeaderName, HeaderValue); 4] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY)),
 ];
 
 async fn route(app: Arc<App>, head: Parts, incoming: Incoming) -> Result<Response> {

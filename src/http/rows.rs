@@ -3,6 +3,7 @@
 //! A write to one row names it by the path, or, as a form does that was made from a row, by the key's columns in the body.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::Method;
 use hyper::body::{Body, Incoming};
@@ -26,6 +27,9 @@ const CURSOR: HeaderName = HeaderName::from_static("rowcast-cursor");
 
 /// The columns of the key, in its order, each percent-encoded.
 const KEY: HeaderName = HeaderName::from_static("rowcast-key");
+
+/// When a list that found no room is to be tried again.
+const COME_BACK: Duration = Duration::from_secs(2);
 
 /// What a part of a path needs to have encoded: all but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -118,7 +122,7 @@ fn number(name: &str, value: &str) -> Result<usize> {
 
 async fn list(app: &App, table: Arc<Table>, query: &str) -> Result<Response> {
     let selection = parse_selection(query)?;
-    let (database, limits) = (app.database.clone(), app.config.limits);
+    let (database, limits, room) = (app.database.clone(), app.config.limits, app.room.clone());
     let described = table.clone();
     let shared = app.lists.read((table.relation, selection.clone()), |gathering| async move {
         let read = database.run(move |session| {
@@ -128,7 +132,8 @@ async fn list(app: &App, table: Arc<Table>, query: &str) -> Result<Response> {
             rows::list(session, &table, &selection, &limits)
         });
         let read = read.await?;
-        Ok(ListBody { cursor: read.cursor.to_string(), json: read.json.into() })
+        let no_room = || Error::unavailable("too much of other answers has yet to be taken: try again later", COME_BACK);
+        Ok(ListBody { cursor: read.cursor.to_string(), json: room.hold(read.json.into_bytes()).ok_or_else(no_room)? })
     });
     let shared = shared.await?;
     let mut response = full(200, JSON, shared.json);

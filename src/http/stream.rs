@@ -65,7 +65,7 @@ async fn next(state: &mut State) -> Vec<Bytes> {
                 // An event without data is not dispatched, but its id is remembered: the browser's cursor moves on too.
                 return vec![Bytes::from(id + "\n")];
             }
-            event(id + "data: ", encode::body(&answer))
+            event(id + "data: ", encode::body(&answer, &state.app.room))
         }
         Err(error) => {
             state.ended = true;

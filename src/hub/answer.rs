@@ -43,12 +43,13 @@ impl Answer {
     }
 }
 
-/// What batches hold for a subscription from `since` on; None if nothing.
+/// What batches hold for a subscription from `since` on; None if nothing. What it takes is taken from `left`, which is its poll's;
+/// where that is not enough, the subscription gets a reset, and takes nothing.
 pub fn told_since<'a>(
     subscription: &Subscription,
     since: &Cursor,
     batches: impl IntoIterator<Item = &'a Batch>,
-    limit_bytes: usize,
+    left: &mut usize,
 ) -> Option<Told> {
     let mut changes = Vec::new();
     let mut bytes = 0;
@@ -62,13 +63,14 @@ pub fn told_since<'a>(
             }
             if let Some(leaves) = subscription.concerned(change) {
                 bytes += size(change);
-                if bytes > limit_bytes {
+                if bytes > *left {
                     return Some(Told::Reset);
                 }
                 changes.push((change.clone(), leaves));
             }
         }
     }
+    *left -= bytes;
     (!changes.is_empty()).then_some(Told::Changes(changes))
 }
 

@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::change::{Batch, Relation};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
@@ -38,7 +40,7 @@ use ring::Ring;
 pub struct HubLimits {
     /// Memory of the ring, in bytes.
     pub ring_bytes: usize,
-    /// What one subscription is told of changes at once, in bytes; more is a reset.
+    /// What one poll is told of changes at once, in bytes; subscriptions beyond that get a reset.
     pub answer_bytes: usize,
     /// Polls open at once; the next is refused.
     pub polls: usize,
@@ -51,8 +53,14 @@ pub struct Hub {
     browsers: Arc<Browsers>,
     limits: HubLimits,
     open: AtomicUsize,
+    /// Where polls wait, if the hub was made there.
+    runtime: Option<Handle>,
     pub counts: Counts,
 }
+
+/// The most polls that the tailer answers itself. More are answered by a worker of the runtime where they wait, so many at a
+/// time: a worker wakes its own tasks far cheaper than another thread does, and meanwhile the tailer reads on.
+const AT_ONCE: usize = 128;
 
 struct State {
     ring: Ring,
@@ -80,6 +88,7 @@ impl Hub {
             browsers: Arc::default(),
             limits,
             open: AtomicUsize::new(0),
+            runtime: Handle::try_current().ok(),
             counts: Counts::default(),
         }
     }
@@ -175,7 +184,7 @@ impl Hub {
         let tip = state.ring.tip().clone();
         let answered = state.parked.dismiss_all(&tip, retry_after);
         drop(state);
-        answered.send();
+        self.deliver(answered);
         self.freshness.close();
     }
 
@@ -210,7 +219,10 @@ impl Hub {
 
     fn deliver(&self, answered: Answered) {
         self.counts.from_batch.inc_by(answered.len() as u64);
-        answered.send();
+        match &self.runtime {
+            Some(runtime) if answered.len() > AT_ONCE => drop(runtime.spawn(answered.send_in_turns(AT_ONCE))),
+            _ => answered.send(),
+        }
     }
 
     /// How much memory the ring takes, in bytes.

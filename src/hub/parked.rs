@@ -62,12 +62,24 @@ impl Answered {
     }
 
     pub fn send(self) {
-        for (group, answer) in self.0 {
-            for waiting in group.waiting.into_values() {
-                // Whoever left meanwhile comes back with the cursor that it had.
-                _ = waiting.send(answer.clone());
-            }
+        for (waiting, answer) in self.each() {
+            // Whoever left meanwhile comes back with the cursor that it had.
+            _ = waiting.send(answer);
         }
+    }
+
+    /// Sends so many at a time, and lets those go on who have theirs.
+    pub async fn send_in_turns(self, at_once: usize) {
+        for (place, (waiting, answer)) in self.each().enumerate() {
+            if place % at_once == at_once - 1 {
+                tokio::task::yield_now().await;
+            }
+            _ = waiting.send(answer);
+        }
+    }
+
+    fn each(self) -> impl Iterator<Item = (oneshot::Sender<Arc<Answer>>, Arc<Answer>)> {
+        self.0.into_iter().flat_map(|(group, answer)| group.waiting.into_values().map(move |waiting| (waiting, answer.clone())))
     }
 }
 
@@ -111,14 +123,14 @@ impl Parked {
                 concerned.entry(group).or_default().insert(place, Told::Reset);
             }
         }
-        let mut sizes: HashMap<Place, usize> = HashMap::new();
+        let mut sizes: HashMap<GroupId, usize> = HashMap::new();
         for change in &batch.changes {
             let Some(watchers) = self.index.get(&change.relation) else { continue };
             for (group, place) in watchers.concerned(change) {
                 let Some(subscription) = self.groups.get(&group).and_then(|group| group.subscriptions.get(place)) else { continue };
                 let Some(leaves) = subscription.concerned(change) else { continue };
                 let told = concerned.entry(group).or_default().entry(place).or_insert_with(|| Told::Changes(Vec::new()));
-                let bytes = sizes.entry((group, place)).or_default();
+                let bytes = sizes.entry(group).or_default();
                 *bytes += size(change);
                 match told {
                     Told::Changes(changes) if *bytes <= limit_bytes => changes.push((change.clone(), leaves)),

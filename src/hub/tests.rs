@@ -51,7 +51,7 @@ fn poll(id: Option<u64>, since: &Arc<Cursor>) -> Poll {
 }
 
 async fn answered(hub: &Hub, poll: &Poll) -> Arc<Answer> {
-    match hub.wait(poll.clone(), Instant::now() + Duration::from_secs(5)).await.unwrap() {
+    match hub.wait(&poll, Instant::now() + Duration::from_secs(5)).await.unwrap() {
         Outcome::Answered(answer) => answer,
         Outcome::Behind { .. } => panic!("behind the ring"),
     }
@@ -168,7 +168,7 @@ async fn a_poll_whose_time_is_up_while_its_answer_is_on_the_way_gets_the_answer(
     hub.restart(&first);
     let waiting = {
         let (hub, poll) = (hub.clone(), poll(None, &first));
-        tokio::spawn(async move { hub.wait(poll, Instant::now() + Duration::from_millis(50)).await.unwrap() })
+        tokio::spawn(async move { hub.wait(&poll, Instant::now() + Duration::from_millis(50)).await.unwrap() })
     };
     while hub.lock().parked.len() == 0 {
         tokio::task::yield_now().await;
@@ -214,7 +214,7 @@ async fn a_cursor_below_the_ring_is_sent_to_the_log() {
     let (first, second) = (cursor(10, &[]), cursor(11, &[]));
     hub.restart(&first);
     hub.publish(batch(&first, &second, vec![insert(10, 4)]));
-    let outcome = hub.wait(poll(None, &first), Instant::now() + Duration::from_secs(5)).await.unwrap();
+    let outcome = hub.wait(&poll(None, &first), Instant::now() + Duration::from_secs(5)).await.unwrap();
     let Outcome::Behind { to, places } = outcome else { panic!("answered from a ring that has lost the batch") };
     assert_eq!((to, places), (second.clone(), vec![0]));
     let read = batch(&first, &second, vec![insert(10, 4)]);
@@ -261,6 +261,46 @@ async fn a_reset_is_for_those_who_have_not_seen_it() {
     truncated.add(10);
     hub.publish(Batch { resets: [(TABLE, truncated)].into(), ..batch(&first, &second, vec![]) });
     assert!(is_reset(&answered(&hub, &poll(None, &first)).await));
-    let after = hub.wait(poll(None, &cursor(11, &[])), Instant::now() + Duration::from_millis(20)).await.unwrap();
+    let after = hub.wait(&poll(None, &cursor(11, &[])), Instant::now() + Duration::from_millis(20)).await.unwrap();
     assert!(matches!(after, Outcome::Answered(answer) if answer.answers.is_empty()));
+}
+
+/// So many that they are not answered by the tailer itself, and some of them leave meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_is_told_however_many_they_are() {
+    let hub = hub(1 << 20);
+    let first = cursor(10, &[]);
+    hub.begin(&first, &[], false);
+    let mut tasks = Vec::new();
+    for _ in 0..10 * AT_ONCE {
+        tasks.push(parked(&hub, poll(None, &first)).await);
+    }
+    let leaving = tasks.split_off(9 * AT_ONCE);
+    leaving.iter().for_each(tokio::task::JoinHandle::abort);
+    hub.publish(batch(&first, &cursor(11, &[]), vec![insert(10, 1)]));
+    for task in tasks {
+        assert_eq!(xids(&task.await.unwrap()), [10]);
+    }
+    for task in leaving {
+        _ = task.await;
+    }
+    assert_eq!(hub.lock().parked.len(), 0);
+}
+
+/// However many subscriptions a poll has to the same table.
+#[tokio::test]
+async fn what_a_poll_is_told_has_a_bound_whatever_its_subscriptions() {
+    let hub = Arc::new(Hub::new(HubLimits { ring_bytes: 1 << 20, answer_bytes: 1_000, polls: 100 }));
+    let (first, second) = (cursor(10, &[]), cursor(11, &[]));
+    hub.begin(&first, &[], false);
+    let subscriptions = (0..50).map(|id| Subscription { id: id.to_string().into(), relation: TABLE, filter: Filter::default() });
+    let many = Poll { subscriptions: subscriptions.collect(), since: vec![Since::Cursor(first.clone()); 50] };
+    let waiting = parked(&hub, many.clone()).await;
+    hub.publish(batch(&first, &second, vec![insert(10, 1)]));
+    // Parked, and by the ring.
+    for answer in [waiting.await.unwrap(), answered(&hub, &many).await] {
+        let told = answer.answers.iter().filter(|one| matches!(one.told, Told::Changes(_))).count();
+        assert_eq!(answer.answers.len(), 50);
+        assert!((1..15).contains(&told), "{told} of 50 subscriptions were told the change");
+    }
 }

@@ -29,6 +29,17 @@ pub struct Poll {
     pub since: Vec<Since>,
 }
 
+impl Poll {
+    /// "now" is the tip of a read that began after the poll arrived: what was committed before is not told.
+    fn from_cursor(&self, tip: &Arc<Cursor>) -> Poll {
+        let resolve = |since: &Since| match since {
+            Since::Now => Since::Cursor(tip.clone()),
+            cursor => cursor.clone(),
+        };
+        Poll { subscriptions: self.subscriptions.clone(), since: self.since.iter().map(resolve).collect() }
+    }
+}
+
 /// What became of a poll.
 pub enum Outcome {
     Answered(Arc<Answer>),
@@ -57,21 +68,33 @@ enum Look {
 impl Hub {
     /// Waits until something concerns the poll, or until the deadline: then the answer is nothing but a newer cursor.
     /// Dropping the future frees the poll's place at once; nothing is lost with it, because the client keeps its cursor.
-    pub async fn wait(&self, mut poll: Poll, deadline: Instant) -> Result<Outcome> {
+    pub async fn wait(&self, poll: &Poll, deadline: Instant) -> Result<Outcome> {
         if poll.since.iter().any(|since| matches!(since, Since::Now)) {
-            self.resolve_now(&mut poll).await?;
-        } else if deadline <= Instant::now() {
-            // Who does not wait asks for the state of this moment: what is committed by now is told now.
-            self.freshness.read(PATIENCE).await?;
+            self.read_afresh().await?;
+            return self.wait_from(&poll.from_cursor(&self.tip()), deadline).await;
         }
+        if deadline <= Instant::now() {
+            // Who does not wait asks for the state of this moment: what is committed by now is told now.
+            self.read_afresh().await?;
+        }
+        self.wait_from(poll, deadline).await
+    }
+
+    /// A read that begins now. Few polls need one: those that park do not keep room for it.
+    async fn read_afresh(&self) -> Result<()> {
+        Box::pin(self.freshness.read(PATIENCE)).await
+    }
+
+    /// The same for a poll all of whose subscriptions have cursors.
+    async fn wait_from(&self, poll: &Poll, deadline: Instant) -> Result<Outcome> {
         let mut fresh = false;
         let mut seen: Option<Arc<Cursor>> = None;
         loop {
-            let look = self.look(&poll, fresh, seen.as_deref());
+            let look = self.look(poll, fresh, seen.as_deref());
             match look {
                 Look::Done(outcome) => return Ok(outcome),
                 Look::Gather { to, batches, reset } => {
-                    let answers = self.gather(&poll, &batches, &reset);
+                    let answers = self.gather(poll, &batches, &reset);
                     if !answers.is_empty() {
                         let answers = in_poll_order(&poll.subscriptions, answers);
                         self.counts.from_ring.inc();
@@ -80,24 +103,12 @@ impl Hub {
                     seen = Some(to);
                 }
                 Look::Ahead => {
-                    self.freshness.read(PATIENCE).await?;
+                    self.read_afresh().await?;
                     fresh = true;
                 }
                 Look::Parked(spot, receiver) => return Ok(Outcome::Answered(self.parked(spot, receiver, deadline).await?)),
             }
         }
-    }
-
-    /// "now" is the tip of a read that began after the poll arrived: what was committed before is not told.
-    async fn resolve_now(&self, poll: &mut Poll) -> Result<()> {
-        self.freshness.read(PATIENCE).await?;
-        let tip = self.tip();
-        for since in &mut poll.since {
-            if matches!(since, Since::Now) {
-                *since = Since::Cursor(tip.clone());
-            }
-        }
-        Ok(())
     }
 
     /// Decides under the lock: what is read and whether to park are one step, so that no batch falls between them.
@@ -134,11 +145,12 @@ impl Hub {
     }
 
     fn gather(&self, poll: &Poll, batches: &[Arc<Batch>], reset: &[usize]) -> Gathered {
+        let mut left = self.limits.answer_bytes;
         let told = |(place, cursor): (usize, &Arc<Cursor>)| {
             let told = if reset.contains(&place) {
                 Some(Told::Reset)
             } else {
-                told_since(&poll.subscriptions[place], cursor, batches.iter().map(Arc::as_ref), self.limits.answer_bytes)
+                told_since(&poll.subscriptions[place], cursor, batches.iter().map(Arc::as_ref), &mut left)
             };
             told.map(|told| (place, told))
         };
@@ -164,14 +176,15 @@ impl Hub {
         }
         // What the ring got since `to` belongs to the next poll.
         ring.retain(|batch| to.snapshot.includes(&batch.to.snapshot));
+        let mut left = self.limits.answer_bytes;
         let told = |(place, cursor): (usize, &Arc<Cursor>)| {
-            let (subscription, limit) = (&poll.subscriptions[place], self.limits.answer_bytes);
+            let subscription = &poll.subscriptions[place];
             let told = if reset.contains(&place) {
                 Some(Told::Reset)
             } else if places.contains(&place) {
-                told_since(subscription, cursor, [read], limit)
+                told_since(subscription, cursor, [read], &mut left)
             } else {
-                told_since(subscription, cursor, ring.iter().map(Arc::as_ref), limit)
+                told_since(subscription, cursor, ring.iter().map(Arc::as_ref), &mut left)
             };
             told.map(|told| (place, told))
         };
@@ -184,10 +197,14 @@ impl Hub {
 
     async fn parked(&self, spot: Spot, mut receiver: oneshot::Receiver<Arc<Answer>>, deadline: Instant) -> Result<Arc<Answer>> {
         self.counts.parked.inc();
-        let place = Place { hub: self, spot };
+        let mut place = Place { hub: self, spot: Some(spot) };
         let never = |_| Error::internal("a poll's answer was made and never sent");
         match timeout_at(deadline, &mut receiver).await {
-            Ok(answer) => answer.map_err(never),
+            Ok(answer) => {
+                // Whoever answered has taken the poll out.
+                place.spot = None;
+                answer.map_err(never)
+            }
             Err(_) => match place.leave() {
                 Some(tip) => Ok(Arc::new(Answer::new(tip, Vec::new()))),
                 // A batch took the poll out at this very moment: the tip is past what the poll has yet to be told.
@@ -255,14 +272,16 @@ fn dismissal(answer: Answer, poll: &Poll) -> Answer {
 /// A parked poll's place, freed when the poll ends in whatever way.
 struct Place<'a> {
     hub: &'a Hub,
-    spot: Spot,
+    /// None once it has been freed.
+    spot: Option<Spot>,
 }
 
 impl Place<'_> {
     /// Leaves, and tells the tip up to which nothing concerned the poll; None if it was taken out to be answered.
-    fn leave(&self) -> Option<Arc<Cursor>> {
+    fn leave(&mut self) -> Option<Arc<Cursor>> {
+        let spot = self.spot.take()?;
         let mut state = self.hub.lock();
-        state.parked.leave(&self.spot).then(|| state.ring.tip().clone())
+        state.parked.leave(&spot).then(|| state.ring.tip().clone())
     }
 }
 

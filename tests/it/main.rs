@@ -14,6 +14,7 @@ mod metrics;
 mod notify;
 mod operations;
 mod oracle;
+mod overload;
 mod pages;
 mod pbp;
 mod protocol;

@@ -23,7 +23,7 @@ pub mod proxy;
 pub mod raw;
 pub mod replica;
 pub mod rows;
-mod server;
+pub mod server;
 mod wait;
 
 use std::sync::{Arc, OnceLock};

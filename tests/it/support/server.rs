@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ pub struct Server {
     agent: ureq::Agent,
     /// Holds the configuration and the log.
     folder: tempfile::TempDir,
+    program: PathBuf,
     database_url: String,
     flags: Vec<String>,
     /// What is handed over to it, and outlives it.
@@ -39,19 +41,24 @@ pub fn server(db: &Database, settings: &str) -> Server {
 /// Starts a server on any database, and does not wait for it: for those that are not to start, or not yet. In `flags`
 /// the server's port is written as `{port}`; with `--listen` they say all of where it listens.
 pub fn launch(database_url: &str, settings: &str, flags: &[&str]) -> Server {
-    launch_at(free_port(), None, database_url, settings, flags)
+    launch_at(&built(), free_port(), None, database_url, settings, flags)
+}
+
+/// The same with another build of the program.
+pub fn launch_program(program: &Path, database_url: &str, settings: &str, flags: &[&str]) -> Server {
+    launch_at(program, free_port(), None, database_url, settings, flags)
 }
 
 /// Starts a server that gets its listening socket from us, as from systemd. `port` is the socket's, where it has one.
 pub fn launch_with_socket(socket: OwnedFd, port: u16, database_url: &str, settings: &str) -> Server {
-    launch_at(port, Some(socket), database_url, settings, &[])
+    launch_at(&built(), port, Some(socket), database_url, settings, &[])
 }
 
-fn launch_at(port: u16, socket: Option<OwnedFd>, database_url: &str, settings: &str, flags: &[&str]) -> Server {
+fn launch_at(program: &Path, port: u16, socket: Option<OwnedFd>, database_url: &str, settings: &str, flags: &[&str]) -> Server {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let configuration = folder.path().join("rowcast.toml");
     fs::write(&configuration, settings).expect("the configuration can be written");
-    let child = spawn(&folder, database_url, port, socket.as_ref(), flags);
+    let child = spawn(program, &folder, database_url, port, socket.as_ref(), flags);
     let keeper = keeper("kill -KILL \"$1\"", &[&child.id().to_string()]);
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -66,6 +73,7 @@ fn launch_at(port: u16, socket: Option<OwnedFd>, database_url: &str, settings: &
         child,
         agent,
         folder,
+        program: program.to_owned(),
         database_url: database_url.to_owned(),
         flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
         socket,
@@ -97,12 +105,12 @@ pub fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> (bool, String
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
-fn spawn(folder: &tempfile::TempDir, database_url: &str, port: u16, socket: Option<&OwnedFd>, flags: &[&str]) -> Child {
+fn spawn(program: &Path, folder: &tempfile::TempDir, database_url: &str, port: u16, socket: Option<&OwnedFd>, flags: &[&str]) -> Child {
     let log = fs::File::create(folder.path().join("log")).expect("the log can be made");
     let listening = if flags.contains(&"--listen") { &[][..] } else { &["--port", "{port}"] };
     let (mut command, input) = match socket {
-        None => (program(), Stdio::null()),
-        Some(socket) => (with_socket(), Stdio::from(socket.try_clone().expect("a descriptor can be shared"))),
+        None => (unconfigured(Command::new(program)), Stdio::null()),
+        Some(socket) => (with_socket(program), Stdio::from(socket.try_clone().expect("a descriptor can be shared"))),
     };
     command
         .arg("serve")
@@ -120,19 +128,24 @@ fn spawn(folder: &tempfile::TempDir, database_url: &str, port: u16, socket: Opti
 
 /// The built program, which gets its standard input as descriptor 3, handed over as sd_listen_fds(3) says. The shell becomes
 /// the server, so its number is the server's.
-fn with_socket() -> Command {
-    let mut command = without_settings(Command::new("sh"));
+fn with_socket(program: &Path) -> Command {
+    let mut command = unconfigured(Command::new("sh"));
     let hand_over = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"";
-    command.args(["-c", hand_over, "sh", env!("CARGO_BIN_EXE_rowcast")]);
+    command.args(["-c", hand_over, "sh"]).arg(program);
     command
 }
 
 /// The built program, with nothing of the tester's environment that would configure it.
 pub fn program() -> Command {
-    without_settings(Command::new(env!("CARGO_BIN_EXE_rowcast")))
+    unconfigured(Command::new(built()))
 }
 
-fn without_settings(mut command: Command) -> Command {
+/// Where the program is that was built with the tests.
+fn built() -> PathBuf {
+    env!("CARGO_BIN_EXE_rowcast").into()
+}
+
+fn unconfigured(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if ["PG", "ROWCAST_", "DATABASE_URL", "LISTEN_", "NOTIFY_SOCKET"]
             .iter()
@@ -161,7 +174,7 @@ impl Server {
     pub fn start_again(&mut self) {
         self.keeper.dismiss();
         let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
-        self.child = spawn(&self.folder, &self.database_url, self.port, self.socket.as_ref(), &flags);
+        self.child = spawn(&self.program, &self.folder, &self.database_url, self.port, self.socket.as_ref(), &flags);
         self.keeper = keeper("kill -KILL \"$1\"", &[&self.child.id().to_string()]);
         self.wait_until_ready();
     }
