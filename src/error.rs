@@ -21,6 +21,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Kind; 10] = [
+        Kind::BadRequest,
+        Kind::Forbidden,
+        Kind::NotFound,
+        Kind::MethodNotAllowed,
+        Kind::Conflict,
+        Kind::Superseded,
+        Kind::TooLarge,
+        Kind::UnsupportedMediaType,
+        Kind::Unavailable,
+        Kind::Internal,
+    ];
+
     /// The HTTP status.
     pub fn status(self) -> u16 {
         match self {

@@ -21,6 +21,7 @@ pub mod filter;
 pub mod follow;
 pub mod http;
 pub mod hub;
+pub mod metrics;
 pub mod server;
 pub mod stop;
 pub mod tail;

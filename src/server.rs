@@ -16,8 +16,9 @@ use crate::follow::Follow;
 use crate::http::socket::{self, Address, HandedOver};
 use crate::http::{App, listen::Tokens, listener, shared::SharedLists};
 use crate::hub::{Hub, HubLimits};
+use crate::metrics::{self, Metrics, Parts};
 use crate::stop::{Stopper, stop};
-use crate::tail::{self, Tailer};
+use crate::tail::{self, Tailer, Vitals};
 
 /// How long open requests may take to end once the server stops, beyond what any request may take.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
@@ -56,15 +57,20 @@ pub async fn start(config: Config, handed_over: Vec<HandedOver>) -> Result<Serve
     }));
     let catalog = watch::Sender::new(Arc::new(Catalog::default()));
     let seen = catalog.subscribe();
-    let tailer = tail::start(Tailer { config: config.clone(), hub: hub.clone(), catalog, stop: working.clone() }).await?;
+    let vitals = Arc::<Vitals>::default();
+    let tailer = Tailer { config: config.clone(), hub: hub.clone(), catalog, vitals: vitals.clone(), stop: working.clone() };
+    let tailer = tail::start(tailer).await?;
     let database = connect(&config).await?;
     refuse_another_database(&config, &database, hub.tip().epoch).await?;
-    let pruner = tokio::spawn(tail::prune::run(config.clone(), database.clone(), working));
+    let pruner = tokio::spawn(tail::prune::run(config.clone(), database.clone(), hub.clone(), vitals.clone(), working.clone()));
 
     let connections = Arc::new(listener::Connections::new(config.limits.connections));
+    let parts = Parts { hub: hub.clone(), vitals: vitals.clone(), database: database.clone(), connections: connections.clone() };
+    let metrics = Arc::new(Metrics::new(&config, parts)?);
+    tokio::spawn(metrics::run(metrics.clone(), working));
     let limits = BatchLimits { rows: config.tail.batch_rows, bytes: config.tail.batch_bytes };
     let follow = Follow { database, hub: hub.clone(), catalog: seen, printed: Printed::default(), limits };
-    let app = Arc::new(App { config, follow, lists: SharedLists::default(), tokens: Tokens::default() });
+    let app = Arc::new(App { config, follow, metrics, vitals, lists: SharedLists::default(), tokens: Tokens::default() });
     let mut listeners = JoinSet::new();
     for socket in sockets {
         listeners.spawn(listener::run(socket, app.clone(), connections.clone(), listening.clone()));

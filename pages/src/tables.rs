@@ -37,7 +37,7 @@ pub fn tables(page: &TablesPage) -> Markup {
             header.masthead {
                 (brand())
                 h1 { "Tables" }
-                p.lead { "What this server shows of its database. A table's page is live: a change that anybody commits is seen at once." }
+                p.lead { "What this server shows of its database. A table's page is live: a change that anybody commits is seen at once. How the server fares is told at " a href="/status" { "/status" } "." }
             }
             main {
                 section.panel aria-labelledby="tables-heading" {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rowcast_pages::{HelloPage, Listed, LivePage, TablesPage, hello, live, tables};
+use rowcast_pages::{Chart, FiguresPage, HelloPage, Listed, LivePage, TablesPage, Unit, figures, hello, live, status_page, tables};
 
 fn page(psql: Option<&str>, writable: bool) -> String {
     let page = HelloPage { psql: psql.map(str::to_owned), writable, others: Vec::new() };
@@ -29,8 +29,24 @@ fn other_pages() -> Vec<String> {
         live_page(true),
         live_page(false),
         hello(&others),
+        status_page(&figures_of(&name)),
+        status_page(&FiguresPage::default()),
     ];
     pages.map(|page| page.into_string()).to_vec()
+}
+
+/// A status page of something that is called so.
+fn figures_of(name: &str) -> FiguresPage {
+    let values = vec![1.0, 2.0];
+    let chart = Chart { id: "chart", title: "Parked polls", about: "", unit: Unit::Count, now: 2.0, values, limit: None };
+    FiguresPage {
+        problems: vec![format!("{name} is not watched")],
+        facts: vec![("Version", "1".to_owned())],
+        charts: vec![chart],
+        tables: vec![(name.to_owned(), [1, 2])],
+        routes: vec![("/api/{table}", [3, 2, 1])],
+        errors: vec![("Not found", 2)],
+    }
 }
 
 /// The values of an attribute, wherever it stands: `values(html, "id")`.
@@ -96,6 +112,22 @@ fn the_table_is_one_for_a_screen_reader_too() {
     assert_eq!(html.matches("<th scope=\"col\">").count() + html.matches("<th class=\"number\" scope=\"col\">").count(), 5);
     assert!(html.contains("scope=\"row\""), "a row is named by a cell of its own");
     assert!(html.contains("colspan=\"5\""), "the row being edited spans all columns");
+}
+
+#[test]
+fn the_status_page_reads_without_eyes_and_without_a_script() {
+    let page = figures_of("person");
+    let html = status_page(&page).into_string();
+    assert!(html.contains(&figures(&page).into_string()), "what is renewed is a part of the page");
+    for words in ["Not ready", "person is not watched", "From 1 to 2.", "<noscript>", "role=\"img\""] {
+        assert!(html.contains(words), "{words} is not in {html}");
+    }
+    let ids = values(&html, "id");
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "an id stands twice: {ids:?}");
+    for names in values(&html, "aria-labelledby") {
+        assert!(names.split(' ').all(|name| ids.contains(&name)), "nothing has one of the ids {names}");
+    }
+    assert!(figures(&FiguresPage::default()).into_string().contains(">Ready<"));
 }
 
 #[test]

@@ -86,7 +86,7 @@ async fn listen(config: Config, database: Database, subscribed: Vec<Subscribed>,
     let follow = Follow { database, hub: hub.clone(), catalog: catalog.subscribe(), printed: Printed::default(), limits };
     let (stopper, working) = stop();
     let mut tailer = tokio::select! {
-        tailer = tail::start(Tailer { config: config.clone(), hub: hub.clone(), catalog, stop: working }) => tailer?,
+        tailer = tail::start(Tailer { config: config.clone(), hub: hub.clone(), catalog, vitals: Arc::default(), stop: working }) => tailer?,
         () = ended.as_mut() => return Ok(()),
     };
     if let Some(sentence) = follow.catalog.borrow().missing.first() {

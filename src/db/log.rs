@@ -19,11 +19,12 @@ use crate::error::{Error, Result};
 /// What is visible now and was not at the cursor, in one statement and so under one snapshot.
 ///
 /// A row is in it exactly if its transaction is visible now and was at or beyond the cursor's xmax ($1) or in progress
-/// then ($2). The first row carries the snapshot and the epoch's random id, with the oid of its table, which a dump that is
-/// restored under a running server leaves another; then come the changes in the log's order. The method is PgQ's.
+/// then ($2). The first row carries the snapshot, the epoch's random id, with the oid of its table, which a dump that is
+/// restored under a running server leaves another, and the time; then come the changes in the log's order. The method is PgQ's.
 pub const READ: &str = "\
 select null::bigint as id, pg_current_snapshot()::text as snapshot, (select concat(e.id, e.tableoid) from rowcast.epoch e) as epoch_id,
-       null::text as xid, null::oid as relation, null::\"char\" as op, null::text as old, null::text as new, null::text as time,
+       null::text as xid, null::oid as relation, null::\"char\" as op, null::text as old, null::text as new,
+       to_json(clock_timestamp())::text as time,
        null::text[] as elided
 union all
 (select c.id, null, null, c.xid::text, c.relation, c.op, c.old::text, c.new::text, to_json(c.time)::text, c.elided
@@ -56,10 +57,18 @@ pub fn read_parameters(seen: &Snapshot) -> (String, Vec<String>) {
     (seen.xmax().to_string(), seen.in_progress().iter().map(u64::to_string).collect())
 }
 
-/// What the first row of [`READ`] says; None for the others.
-pub fn read_head(row: &Row) -> Result<Option<(Snapshot, Option<String>)>> {
+/// What the first row of [`READ`] says.
+pub struct Head {
+    pub snapshot: Snapshot,
+    pub epoch_id: Option<String>,
+    /// What the database's clock showed, as a JSON string.
+    pub time: String,
+}
+
+/// The first row of [`READ`]; None for the others.
+pub fn read_head(row: &Row) -> Result<Option<Head>> {
     let Some(snapshot) = row.try_get::<_, Option<&str>>("snapshot")? else { return Ok(None) };
-    Ok(Some((parse_snapshot(snapshot)?, row.try_get("epoch_id")?)))
+    Ok(Some(Head { snapshot: parse_snapshot(snapshot)?, epoch_id: row.try_get("epoch_id")?, time: row.try_get("time")? }))
 }
 
 /// A change of [`READ`].
@@ -129,6 +138,31 @@ pub fn catch_up(session: &mut Session, from: Arc<Cursor>, to: Arc<Cursor>, catal
     let horizon = reading(session, |session| Ok(session.query_typed_opt(HORIZON, &[(&to.epoch, Type::INT8)])?))?;
     let horizon = horizon.map(|row| parse_snapshot(row.get(0))).transpose()?;
     Ok(CaughtUp { batch: builder.finish(from, to), horizon })
+}
+
+/// What the log takes, and what of it a cursor has not seen.
+pub struct Measured {
+    pub bytes: i64,
+    /// Changes, counted up to a bound.
+    pub unread: i64,
+    /// The age of the oldest of those; 0 if there is none.
+    pub oldest_unread_seconds: f64,
+}
+
+/// Measures the log without reading more of it than `tip` has not seen, and of that a bounded part.
+pub fn measure(session: &mut Session, tip: &Cursor) -> Result<Measured> {
+    const MEASURE: &str = "
+        select pg_total_relation_size('rowcast.change'), count(*),
+               greatest(coalesce(extract(epoch from clock_timestamp() - min(unread.time)), 0), 0)::float8
+        from (select c.time from rowcast.change c
+              where c.xid >= cast($1::text as xid8) or c.xid = any (cast($2::text[] as xid8[])) limit 10000) unread";
+    let (xmax, in_progress) = read_parameters(&tip.snapshot);
+    reading(session, |session| {
+        // Statistics that are old make the planner read the whole log for what is new in it.
+        session.batch_execute("set local enable_seqscan = off")?;
+        let row = session.query_typed_one(MEASURE, &[(&xmax, Type::TEXT), (&in_progress, Type::TEXT_ARRAY)])?;
+        Ok(Measured { bytes: row.get(0), unread: row.get(1), oldest_unread_seconds: row.get(2) })
+    })
 }
 
 /// Moves the horizon to what is younger than `keep` and fits `log_bytes`; returns whether there is anything to delete.

@@ -7,12 +7,14 @@
 pub mod catalog;
 pub mod check;
 pub mod connect;
+mod counts;
 mod explain;
 pub mod filters;
 pub mod install;
 pub mod log;
 mod patience;
 mod pool;
+mod reach;
 pub mod rows;
 mod session;
 pub mod status;
@@ -22,13 +24,15 @@ pub mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
 use crate::config::{Address, Limits};
 use crate::error::{Error, Result};
 
+pub use counts::Counts;
+pub use reach::Reach;
 pub use session::{Session, Transaction};
 
 /// When an overloaded server asks to be tried again.
@@ -44,6 +48,8 @@ struct Inner {
     turns: Semaphore,
     waiting: AtomicUsize,
     limits: Limits,
+    counts: Counts,
+    reached: reach::Reached,
 }
 
 impl Database {
@@ -58,6 +64,8 @@ impl Database {
             turns: Semaphore::new(limits.pool_connections as usize),
             waiting: AtomicUsize::new(0),
             limits,
+            counts: Counts::default(),
+            reached: reach::Reached::default(),
         })))
     }
 
@@ -68,7 +76,8 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&mut Session) -> Result<T> + Send + 'static,
     {
-        let deadline = tokio::time::Instant::now() + self.0.limits.request_timeout;
+        let begun = tokio::time::Instant::now();
+        let deadline = begun + self.0.limits.request_timeout;
         let permit = {
             let _waiting = self.enter_queue()?;
             // A permit belongs to the work, not to this future: a client that leaves does not free a busy connection.
@@ -76,16 +85,24 @@ impl Database {
                 .await
                 .map_err(|_| Error::unavailable("the server is busy: no connection to the database became free in time", OVERLOADED))?
         };
+        self.0.counts.turn.observe(begun.elapsed().as_secs_f64());
         let database = self.clone();
         let worker = tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
             let outcome = database.0.pool.get().and_then(|mut session| work(&mut session));
+            database.0.counts.work.observe(begun.elapsed().as_secs_f64());
+            database.0.reached.note(&outcome);
             drop(permit);
             outcome
         });
         match tokio::time::timeout_at(deadline, worker).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panic)) => Err(Error::internal(format!("a request's thread ended early: {panic}"))),
-            Err(_) => Err(Error::unavailable("the database did not answer in time", OVERLOADED)),
+            Err(_) => {
+                let late = Err(Error::unavailable("the database did not answer in time", OVERLOADED));
+                self.0.reached.note(&late);
+                late
+            }
         }
     }
 
@@ -103,6 +120,20 @@ impl Database {
             return Err(Error::unavailable("the server is busy: too many requests wait for the database already", OVERLOADED));
         }
         Ok(waiting)
+    }
+
+    pub fn counts(&self) -> &Counts {
+        &self.0.counts
+    }
+
+    /// How many connections to the database are open.
+    pub fn open(&self) -> u32 {
+        self.0.pool.open()
+    }
+
+    /// How many requests wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
     }
 
     /// How many connections are lent to requests right now.

@@ -66,6 +66,11 @@ pub fn connect(address: Address, connections: u32, statement_timeout: Duration) 
 }
 
 impl Pool {
+    /// How many connections are open, lent or not.
+    pub fn open(&self) -> u32 {
+        self.0.as_ref().map_or(0, |pool| pool.state().connections)
+    }
+
     /// A session that answers. Those that died in the pool, as after a restart of the database, are thrown away.
     pub fn get(&self) -> Result<r2d2::PooledConnection<Manager>> {
         let Some(pool) = &self.0 else { return Err(Error::internal("the pool of connections has ended")) };

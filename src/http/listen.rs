@@ -148,7 +148,7 @@ async fn resolve(app: &App, wanted: Vec<WantedEntry>) -> Result<Vec<Entry>> {
             let constraints = one.constraints.unwrap_or_default().into_iter();
             let filter = constraints.map(|(column, value)| Ok((column, fields::json_value(&value)?))).collect::<Result<Wanted>>()?;
             // All of an entry are called by its place: whichever has news, it is the entry that is told.
-            subscriptions.push(app.subscription(&place.to_string(), &one.r#type, filter).await?);
+            subscriptions.push(app.follow.subscription(&place.to_string(), &one.r#type, filter).await?);
         }
         let topic: Topic = subscriptions.iter().map(|one| (one.relation, one.filter.clone())).collect();
         let since = app.tokens.cursor(token, &topic);

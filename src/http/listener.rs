@@ -24,6 +24,11 @@ impl Connections {
         Connections { places: Arc::new(Semaphore::new(limit as usize)), limit }
     }
 
+    /// How many connections are open, one that is about to be accepted among them.
+    pub fn open(&self) -> usize {
+        (self.limit as usize).saturating_sub(self.places.available_permits())
+    }
+
     /// Ready when no connection is open any more.
     pub async fn all_ended(&self) {
         _ = self.places.acquire_many(self.limit).await;

@@ -5,6 +5,7 @@ pub mod assets;
 pub mod body;
 pub mod body_key;
 pub mod connection;
+pub mod counts;
 pub mod encode;
 pub mod fields;
 pub mod guard;
@@ -16,10 +17,12 @@ pub mod notify;
 pub mod page;
 pub mod poll_body;
 pub mod problem;
+pub mod route;
 pub mod router;
 pub mod rows;
 pub mod shared;
 pub mod socket;
+pub mod status;
 pub mod stream;
 
 use std::convert::Infallible;
@@ -30,9 +33,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use tokio::time::Instant;
 
 use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::filter::{Filter, Wanted};
 use crate::follow::Follow;
+use crate::hub::{Answer, Poll, Subscription};
+use crate::metrics::{FEED, Metrics};
+use crate::tail::Vitals;
+
+use counts::Ended;
 
 pub type ResponseBody = http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>;
 pub type Response = hyper::Response<ResponseBody>;
@@ -41,8 +52,38 @@ pub type Response = hyper::Response<ResponseBody>;
 pub struct App {
     pub config: Arc<Config>,
     pub follow: Follow,
+    pub metrics: Arc<Metrics>,
+    pub vitals: Arc<Vitals>,
     pub lists: shared::SharedLists,
     pub tokens: listen::Tokens,
+}
+
+impl App {
+    /// A subscription by the names and values of a request: to an exposed table, or to the server's own numbers, which are
+    /// told as resets and nothing else.
+    pub async fn subscription(&self, id: &str, table: &str, filter: Wanted) -> Result<Subscription> {
+        if table != FEED.0 {
+            return self.follow.subscription(id, table, filter).await;
+        }
+        if !filter.is_empty() {
+            return Err(Error::bad_request(format!("{} has no columns: subscribe to it without a filter", FEED.0)));
+        }
+        Ok(Subscription { id: id.into(), relation: FEED.1, filter: Filter::default() })
+    }
+}
+
+impl App {
+    /// One poll's answer by the deadline, its wait counted.
+    pub async fn answer(&self, poll: &Poll, deadline: Instant) -> Result<Arc<Answer>> {
+        let wait = self.metrics.http.poll();
+        let answer = self.follow.answer(poll, deadline).await;
+        wait.ended(match &answer {
+            Ok(answer) if answer.answers.is_empty() => Ended::Quiet,
+            Ok(_) => Ended::News,
+            Err(_) => Ended::Failed,
+        });
+        answer
+    }
 }
 
 /// Every resource but the files works on what following takes: the database, the hub and the catalog.

@@ -80,6 +80,7 @@ pub async fn post(app: Arc<App>, body: Bytes) -> Result<Response> {
                     Ok(answer) => encode::body(&answer),
                     Err(error) => {
                         problem::log(&Method::POST, "/notify", &error);
+                        app.metrics.http.failed(error.kind);
                         encode::late_problem(&error)
                     }
                 }

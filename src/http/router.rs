@@ -2,24 +2,29 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 
-use super::{App, Response, assets, body, guard, health, jquery, listen, notify, page, problem, rows};
+use super::route::Route;
+use super::{App, Response, assets, body, guard, health, jquery, listen, notify, page, problem, rows, status};
 use crate::error::{Error, Result};
 
 /// Answers one request. Failures become problem+json.
 pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::Result<Response, Infallible> {
     let (head, incoming) = request.into_parts();
     let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+    let (route_taken, begun) = (Route::of(&path), Instant::now());
     let untyped = app.config.pbp && jquery::is_untyped(&head);
+    let metrics = app.metrics.clone();
     let mut response = match route(app, head, incoming).await {
         Ok(response) => response,
         Err(error) => {
             problem::log(&method, &path, &error);
+            metrics.http.failed(error.kind);
             problem::response(&error)
         }
     };
@@ -29,6 +34,7 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::R
     for (name, value) in ALWAYS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
+    metrics.http.answered(route_taken, &method, response.status(), begun);
     Ok(response)
 }
 
@@ -64,9 +70,13 @@ async fn route(app: Arc<App>, head: Parts, incoming: Incoming) -> Result<Respons
         (path, &Method::GET | &Method::HEAD) if path.starts_with("/live/") => page::table(&app, &path["/live/".len()..]),
         ("/healthz", &Method::GET | &Method::HEAD) => Ok(health::healthz()),
         ("/readyz", &Method::GET | &Method::HEAD) => Ok(health::readyz(&app).await),
-        ("/metrics", &Method::GET | &Method::HEAD) => Ok(health::metrics(&app)),
+        ("/metrics", &Method::GET | &Method::HEAD) => health::metrics(&app),
+        ("/status", &Method::GET | &Method::HEAD) => Ok(status::page(&app)),
+        ("/status/figures", &Method::GET | &Method::HEAD) => Ok(status::figures(&app)),
         ("/notify", _) => Ok(problem::not_allowed(&head.method, "GET, POST")),
-        ("/" | "/healthz" | "/readyz" | "/metrics", _) => Ok(problem::not_allowed(&head.method, "GET, HEAD")),
+        ("/" | "/healthz" | "/readyz" | "/metrics" | "/status" | "/status/figures", _) => {
+            Ok(problem::not_allowed(&head.method, "GET, HEAD"))
+        }
         _ => Err(Error::not_found(format!("there is nothing at {path}: tables are under /api/, changes at /notify"))),
     }
 }

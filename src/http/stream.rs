@@ -70,6 +70,7 @@ async fn next(state: &mut State) -> Vec<Bytes> {
         Err(error) => {
             state.ended = true;
             problem::log(&Method::GET, "/notify", &error);
+            state.app.metrics.http.failed(error.kind);
             event("event: problem\ndata: ".to_owned(), encode::late_problem(&error))
         }
     }
@@ -90,7 +91,8 @@ fn event(head: String, json: Bytes) -> Vec<Bytes> {
 async fn next_answer(state: &State) -> Result<Arc<Answer>> {
     let subscription = state.app.subscription(&state.table, &state.table, state.filter.clone()).await?;
     let poll = Poll { subscriptions: Arc::new([subscription]), since: vec![state.since.clone()] };
-    state.app.answer(&poll, Instant::now() + HEARTBEAT).await
+    // Its rounds are no polls: they are not counted as such.
+    state.app.follow.answer(&poll, Instant::now() + HEARTBEAT).await
 }
 
 /// A line break ends an event's line. JSON has none inside of strings, and elsewhere a space means the same; a `json`

@@ -5,6 +5,7 @@
 
 mod answer;
 mod browsers;
+mod counts;
 mod freshness;
 mod parked;
 mod ring;
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 
 pub use answer::{Answer, SubscriptionAnswer, Told};
 pub use browsers::{BrowserId, Seat};
+pub use counts::Counts;
 pub use freshness::Ticket;
 pub use subscription::Subscription;
 pub use wait::{Outcome, Poll, Since, cursors};
@@ -49,6 +51,7 @@ pub struct Hub {
     browsers: Arc<Browsers>,
     limits: HubLimits,
     open: AtomicUsize,
+    pub counts: Counts,
 }
 
 struct State {
@@ -77,6 +80,7 @@ impl Hub {
             browsers: Arc::default(),
             limits,
             open: AtomicUsize::new(0),
+            counts: Counts::default(),
         }
     }
 
@@ -87,7 +91,7 @@ impl Hub {
         let answered = state.parked.answers_to(&batch, self.limits.answer_bytes);
         state.ring.push(batch);
         drop(state);
-        answered.send();
+        self.deliver(answered);
     }
 
     /// The tailer has the database, in an epoch that goes on with those in `past`. Where `goes_on`, the hub knows all up to
@@ -101,7 +105,7 @@ impl Hub {
         }
         let answered = state.restart(at);
         drop(state);
-        answered.send();
+        self.deliver(answered);
     }
 
     /// Starts over at a cursor: more was missed than the log can tell. Everybody parked gets a reset.
@@ -109,7 +113,7 @@ impl Hub {
         let mut state = self.lock();
         let answered = state.restart(tip);
         drop(state);
-        answered.send();
+        self.deliver(answered);
     }
 
     /// Tables have had another shape since before `at`, a cursor that nobody had until now: whoever waits for one of them
@@ -120,6 +124,16 @@ impl Hub {
         state.shaped.extend(relations.iter().map(|&relation| (relation, at.clone())));
         let answered = state.parked.reset_relations(relations, at);
         state.ring.restart(at.clone());
+        drop(state);
+        self.deliver(answered);
+    }
+
+    /// Tells whoever is parked on a relation to read it anew. Nothing is kept of it for who comes later: it is for what is
+    /// no table, has no history, and is read as it is at that moment.
+    pub fn nudge(&self, relation: Relation) {
+        let mut state = self.lock();
+        let tip = state.ring.tip().clone();
+        let answered = state.parked.reset_relations(&[relation], &tip);
         drop(state);
         answered.send();
     }
@@ -137,6 +151,11 @@ impl Hub {
     /// Ready when somebody needs a read that has not begun yet.
     pub async fn read_wanted(&self) {
         self.freshness.wanted().await;
+    }
+
+    /// Waits until the tailer has read what was there when this was called.
+    pub async fn read_anew(&self, patience: Duration) -> Result<()> {
+        self.freshness.read(patience).await
     }
 
     /// The tailer has no database for now.
@@ -187,6 +206,16 @@ impl Hub {
     /// Takes a browser's one seat, ending the poll that has it. Refused to a term that is lower than the highest seen.
     pub fn sit(&self, browser: BrowserId, term: u64) -> Result<Seat> {
         Browsers::sit(&self.browsers, browser, term)
+    }
+
+    fn deliver(&self, answered: Answered) {
+        self.counts.from_batch.inc_by(answered.len() as u64);
+        answered.send();
+    }
+
+    /// How much memory the ring takes, in bytes.
+    pub fn ring_bytes(&self) -> usize {
+        self.lock().ring.bytes()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -56,6 +56,11 @@ pub struct Spot {
 pub struct Answered(Vec<(Group, Arc<Answer>)>);
 
 impl Answered {
+    /// How many polls are answered.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|(group, _)| group.waiting.len()).sum()
+    }
+
     pub fn send(self) {
         for (group, answer) in self.0 {
             for waiting in group.waiting.into_values() {

@@ -28,6 +28,11 @@ impl Ring {
         &self.tip
     }
 
+    /// What the batches take in memory.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub fn push(&mut self, batch: Arc<Batch>) {
         self.tip = batch.to.clone();
         if batch.changes.is_empty() && batch.resets.is_empty() {

@@ -74,6 +74,7 @@ impl Hub {
                     let answers = self.gather(&poll, &batches, &reset);
                     if !answers.is_empty() {
                         let answers = in_poll_order(&poll.subscriptions, answers);
+                        self.counts.from_ring.inc();
                         return Ok(Outcome::Answered(Arc::new(Answer::new(to, answers))));
                     }
                     seen = Some(to);
@@ -174,10 +175,15 @@ impl Hub {
             };
             told.map(|told| (place, told))
         };
-        Answer::new(to.clone(), in_poll_order(&poll.subscriptions, cursors(poll).filter_map(told).collect()))
+        let answers = in_poll_order(&poll.subscriptions, cursors(poll).filter_map(told).collect());
+        if !answers.is_empty() {
+            self.counts.from_log.inc();
+        }
+        Answer::new(to.clone(), answers)
     }
 
     async fn parked(&self, spot: Spot, mut receiver: oneshot::Receiver<Arc<Answer>>, deadline: Instant) -> Result<Arc<Answer>> {
+        self.counts.parked.inc();
         let place = Place { hub: self, spot };
         let never = |_| Error::internal("a poll's answer was made and never sent");
         match timeout_at(deadline, &mut receiver).await {
@@ -263,5 +269,6 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.leave();
+        self.hub.counts.parked.dec();
     }
 }

@@ -7,9 +7,12 @@
 //! The tailer knows nothing of HTTP; it feeds the hub through [`Hub`]'s narrow door.
 
 pub mod bell;
+mod counts;
+mod delays;
 pub mod prune;
 pub mod session;
 mod turn;
+mod vitals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +29,8 @@ use crate::stop::Stop;
 
 use session::{Read, Session};
 
+pub use vitals::Vitals;
+
 /// The first and the longest pause between attempts to connect again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
@@ -37,6 +42,7 @@ pub struct Tailer {
     pub config: Arc<Config>,
     pub hub: Arc<Hub>,
     pub catalog: watch::Sender<Arc<Catalog>>,
+    pub vitals: Arc<Vitals>,
     pub stop: Stop,
 }
 
@@ -80,6 +86,7 @@ impl Tailer {
             };
             let Err(error) = outcome;
             self.hub.tail_lost();
+            self.vitals.lost(&error);
             if let Some(started) = first.take() {
                 _ = started.send(Err(error));
                 return;
@@ -101,6 +108,7 @@ impl Tailer {
         pause: &mut Duration,
     ) -> Result<std::convert::Infallible> {
         let session = Session::connect(&self.config.tail_database, self.config.allow_superuser, first.is_some()).await?;
+        self.vitals.connected(session.schema());
         session.note_shapes().await?;
         let renewed = match cursor.as_ref().and_then(|cursor| session.renewed(cursor)) {
             Some(renewed) if !session.is_far_behind(&renewed, self.limits()).await? => Some(Arc::new(renewed)),
@@ -144,15 +152,20 @@ impl Tailer {
     async fn read(&self, session: &Session, cursor: &mut Arc<Cursor>) -> Result<bool> {
         let ticket = self.hub.begin_read();
         let catalog = self.catalog.borrow().clone();
-        let Read { batch, rows, lost } = session.read(cursor.clone(), &catalog, self.limits()).await?;
+        let Read { batch, rows, lost, delays } = session.read(cursor.clone(), &catalog, self.limits()).await?;
         *cursor = batch.to.clone();
+        let counts = &self.vitals.counts;
         if lost {
             tracing::warn!("the log no longer reaches back to the tailer's cursor: every subscriber gets a reset");
+            counts.reset(catalog.tables().map(|table| &table.relation), &catalog);
             self.hub.restart(cursor);
         } else {
+            counts.batch(&batch, &catalog);
             self.hub.publish(batch);
         }
         self.hub.end_read(ticket);
+        counts.read(&delays.until_now());
+        self.vitals.read();
         Ok(rows > 0)
     }
 
@@ -173,11 +186,15 @@ impl Tailer {
         }
         let mut changed = older.changed(&newer);
         changed.extend(newer.changed(&older));
-        self.catalog.send_replace(Arc::new(newer));
+        let newer = Arc::new(newer);
+        self.catalog.send_replace(newer.clone());
         // At the first read there is no older shape that anybody could know by this server.
         if let Some(cursor) = cursor {
             session.pass_a_transaction().await?;
             self.read(session, cursor).await?;
+            changed.sort_unstable();
+            changed.dedup();
+            self.vitals.counts.reset(&changed, &newer);
             self.hub.reshape(&changed, cursor);
         }
         Ok(())

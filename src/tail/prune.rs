@@ -8,7 +8,10 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::db::{Database, log};
 use crate::error::Result;
+use crate::hub::Hub;
 use crate::stop::Stop;
+
+use super::Vitals;
 
 /// A vacuum rests for this many times as long as it took, but at least so long: where a long transaction keeps what was
 /// deleted, it has nothing to show for its work.
@@ -16,6 +19,8 @@ const REST: (u32, Duration) = (10, Duration::from_secs(1));
 
 struct Pruner {
     database: Database,
+    hub: Arc<Hub>,
+    vitals: Arc<Vitals>,
     keep: Duration,
     log_bytes: u64,
     /// The log is not vacuumed before.
@@ -23,11 +28,11 @@ struct Pruner {
 }
 
 /// Prunes at a tenth of the retention, but neither all the time nor hardly ever, until it is told to stop. At once, to begin
-/// with: there may be much to do after a time without a server.
-pub async fn run(config: Arc<Config>, database: Database, mut stop: Stop) {
+/// with: there may be much to do after a time without a server. Each round measures what it has left.
+pub async fn run(config: Arc<Config>, database: Database, hub: Arc<Hub>, vitals: Arc<Vitals>, mut stop: Stop) {
     let (keep, log_bytes) = (config.tail.keep, config.tail.log_bytes);
     let every = (keep / 10).clamp(Duration::from_secs(1), Duration::from_secs(5));
-    let mut pruner = Pruner { database, keep, log_bytes, next_vacuum: Instant::now() };
+    let mut pruner = Pruner { database, hub, vitals, keep, log_bytes, next_vacuum: Instant::now() };
     loop {
         let outcome = tokio::select! {
             outcome = pruner.round() => outcome,
@@ -62,7 +67,15 @@ impl Pruner {
             }
         }
         self.vacuum().await?;
+        self.measure().await?;
         Ok(pruned)
+    }
+
+    /// Once a round is often enough: nobody who asks for numbers is to make the database work.
+    async fn measure(&self) -> Result<()> {
+        let tip = self.hub.tip();
+        self.vitals.counts.measured(&self.database.run(move |session| log::measure(session, &tip)).await?);
+        Ok(())
     }
 
     async fn vacuum(&mut self) -> Result<()> {

@@ -15,6 +15,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Statement};
 
 use super::bell::Bed;
+use super::delays::Delays;
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::catalog::Catalog;
 use crate::change::Batch;
@@ -81,6 +82,7 @@ pub struct Read {
     pub rows: usize,
     /// The batch is not all that happened: the horizon had moved past the cursor, or history had gone back behind it.
     pub lost: bool,
+    pub delays: Delays,
 }
 
 impl Drop for Session {
@@ -118,6 +120,11 @@ impl Session {
         goes_on.then(|| Cursor { epoch: self.epoch.number, snapshot: cursor.snapshot.clone() })
     }
 
+    /// The version of the database's schema.
+    pub fn schema(&self) -> i32 {
+        self.epoch.schema
+    }
+
     /// The epochs of earlier runs of PostgreSQL that this one goes on with.
     pub fn past(&self) -> &[i64] {
         &self.epoch.past
@@ -149,13 +156,19 @@ impl Session {
             let mut rows = pin!(bounded(self.client.query_raw(statement, parameters)).await?);
             let mut builder = BatchBuilder::new(catalog, limits);
             let mut head: Option<(Snapshot, Option<String>)> = None;
+            let mut delays = Delays::default();
             let mut count = 0;
             // Each row is bounded, not the whole: a long read is fine, a silent one is not.
             while let Some(row) = bounded(rows.try_next()).await? {
                 match log::read_head(&row)? {
-                    Some(read) => head = Some(read),
+                    Some(read) => {
+                        delays.begin(&read.time);
+                        head = Some((read.snapshot, read.epoch_id));
+                    }
                     None => {
-                        builder.push(log::read_change(&row)?);
+                        let change = log::read_change(&row)?;
+                        delays.change(change.xid, &change.time);
+                        builder.push(change);
                         count += 1;
                     }
                 }
@@ -165,7 +178,7 @@ impl Session {
                 return Err(Error::unavailable("the database began a new epoch", Duration::ZERO));
             }
             let to = Arc::new(Cursor { epoch: self.epoch.number, snapshot });
-            Ok((builder.finish(from.clone(), to), count))
+            Ok((builder.finish(from.clone(), to), count, delays))
         };
         // Both are sent at once and run one after the other, so the horizon is as it was after the read. Its time is
         // counted from the end of the read only, which may take long.
@@ -180,7 +193,7 @@ impl Session {
                 outcome = &mut horizon, if early.is_none() => early = Some(outcome),
             }
         };
-        let (batch, rows) = read?;
+        let (batch, rows, delays) = read?;
         let horizon = match early {
             Some(outcome) => outcome?,
             None => bounded(horizon).await?,
@@ -188,7 +201,7 @@ impl Session {
         let horizon = horizon.ok_or_else(|| Error::unavailable("the database began a new epoch", Duration::ZERO))?;
         // A history that went back has nothing to tell to a cursor from beyond it.
         let lost = !from.snapshot.includes(&log::parse_snapshot(horizon.get(0))?) || !batch.to.snapshot.includes(&from.snapshot);
-        Ok(Read { batch, rows, lost })
+        Ok(Read { batch, rows, lost, delays })
     }
 
     /// Whether so much has been logged since a cursor that reading it would take long, only to become resets.

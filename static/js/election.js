@@ -10,10 +10,13 @@
  * clock: only by seeing it change, never by what it says. Where Web Locks exist they decide who may
  * write the next lease; elsewhere contenders write, wait and read again.
  *
+ * Hidden tabs' timers run once a second, storage events at any time: so a master that goes names an
+ * heir, who leads as soon as it hears of that, while everybody else holds back.
+ *
  * | phase     | meaning                                   | leaves it by
  * |-----------|-------------------------------------------|------------------------------------------------
- * | seeking   | pinged; a live master answers in 600 ms   | news → following; timer → waiting (asking¹)
- * | following | the lease was seen to change              | 5 s without news → seeking; released → waiting²
+ * | seeking   | pinged; a live master answers in 600 ms   | news → following; timer → claimed (asking¹)
+ * | following | the lease was seen to change              | 5 s without news → seeking; released → waiting², heir → master²
  * | waiting   | nobody leads: jitter, visible tabs first  | news → following; timer → writes term + 1, claimed
  * | claimed   | written, wait 60 ms                       | still mine → master; outranked → following
  * | asking¹   | the lock is requested anew                | granted → master; timer → stealing
@@ -39,7 +42,7 @@
  * | visible, hidden  | the page's visibility changed
  * | granted, lost    | the lock was granted; it was stolen
  * | lockless         | the browser refuses Web Locks after all
- * | rest             | pagehide, freeze, close
+ * | rest             | pagehide, freeze, close; `heir` is another tab, if there is one
  * | full             | storage refused a write
  *
  * Invariants, each held by the test of that name in tests/browser/unit/election.test.js (some names go on:
@@ -59,7 +62,9 @@
  *     `resting_tab_holds_nothing`
  *  8. A master that was hidden for a minute yields to a visible tab, by name.
  *     `hidden_master_yields_to_a_visible_tab`
- *  9. A lease that was cleared, or overwritten by a stale master, is written again by the master.
+ *  9. Without locks, too, a master that goes is replaced at once by the heir it names, though all are hidden;
+ *     where that one is dead, by another.  `hidden_heir_leads_at_once`, `dead_heir_is_not_waited_for`
+ * 10. A lease that was cleared, or overwritten by a stale master, is written again by the master.
  *     `master_rewrites_its_lease`
  */
 
@@ -90,7 +95,7 @@
  * @property {number} random        in [0, 1)
  * @property {Lease | null} lease   as it stands in storage now
  * @property {boolean} company      whether there are other tabs
- * @property {string | null} [heir] with `answer`
+ * @property {string | null} [heir] with `answer` and `rest`
  *
  * @typedef {{ type: 'write', lease: Lease } | { type: 'ping' } | { type: 'lock', how: 'queue' | 'steal' | 'release' }} Effect
  */
@@ -105,7 +110,8 @@ export const TIMES = Object.freeze({
   late: 2000,
   steal: 60_000,
   yield: 60_000,
-  heir: 1000,
+  yielding: 1000,
+  heir: 400,
   full: 60_000,
 });
 
@@ -167,16 +173,15 @@ function ownLease(s) {
 
 /** What a changed lease means to a tab that does not lead. @param {Turn} turn */
 function hear(turn) {
-  const { s, e } = turn;
+  const { s } = turn;
+  // Loading and waking, from rest, look at a lease of unknown age: only a later change proves life.
   if (['master', 'yielding', 'claimed', 'resting', 'alone'].includes(s.phase)) return;
-  // Loading and waking look at a lease of unknown age: only a later change proves life.
-  if (e.type === 'start' || e.type === 'wake') return;
   if (s.lease === null) return seek(turn);
   if (!s.lease.released) return follow(turn);
   if (s.locks) {
     follow(turn);
     if (s.lease.heir === s.tab) turn.effects.push({ type: 'lock', how: 'steal' });
-  } else if (s.lease.heir === s.tab) claim(turn);
+  } else if (s.lease.heir === s.tab) lead(turn);
   else wait(turn);
 }
 
@@ -230,7 +235,7 @@ function onTimer(turn) {
     case 'seeking':
       // Late: this tab slept, and the answer may be waiting behind this very timer.
       if (late) return seek(turn);
-      return s.locks ? ask(turn) : wait(turn);
+      return s.locks ? ask(turn) : claim(turn);
     case 'waiting':
       return late ? seek(turn) : claim(turn);
     case 'claimed':
@@ -275,10 +280,10 @@ function enter({ s, e }, phase, ms) {
   s.dueAt = e.now + ms;
 }
 
-/** @param {Turn} turn */
+/** The jitter is in the same timer: in hidden tabs each timer more is a second more. @param {Turn} turn */
 function seek(turn) {
   turn.effects.push({ type: 'ping' });
-  enter(turn, 'seeking', TIMES.answer);
+  enter(turn, 'seeking', TIMES.answer + (turn.s.locks ? 0 : jitter(turn)));
 }
 
 /** @param {Turn} turn */
@@ -288,8 +293,8 @@ function follow(turn) {
 
 /** @param {Turn} turn */
 function wait(turn) {
-  // A named heir, if it lives, needs no more than this to write its claim.
-  const head = turn.s.lease?.heir ? 400 : 0;
+  // A named heir, if it lives, needs no more than this to write its lease.
+  const head = turn.s.lease?.heir ? TIMES.heir : 0;
   if (turn.s.phase !== 'waiting') enter(turn, 'waiting', head + jitter(turn));
 }
 
@@ -348,7 +353,7 @@ function standDown(turn) {
 function abdicate(turn, heir) {
   turn.s.beat += 1;
   write(turn, true, heir);
-  if (turn.s.locks) enter(turn, 'yielding', TIMES.heir);
+  if (turn.s.locks) enter(turn, 'yielding', TIMES.yielding);
   else follow(turn);
 }
 
@@ -358,7 +363,8 @@ function retire(turn, phase, dueAt) {
   if (s.phase === phase) return;
   if (ownLease(s) && !s.lease?.released) {
     s.beat += 1;
-    write(turn, true, null);
+    // With locks the next in the queue is granted the lock.
+    write(turn, true, (!s.locks && turn.e.heir) || null);
   }
   if (s.locks) effects.push({ type: 'lock', how: 'release' });
   s.phase = phase;

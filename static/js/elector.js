@@ -52,7 +52,7 @@ export class Elector {
 
   /**
    * @param {EventType} type
-   * @param {string | null} [heir]  with `answer`: a visible tab
+   * @param {string | null} [heir]  who shall lead next, if this tab is to go
    */
   send(type, heir = null) {
     const before = this.state;

@@ -20,6 +20,7 @@
  * @property {() => Storage} storage     throws where the page may not have any
  * @property {Locks | null} locks
  * @property {() => boolean} visible
+ * @property {boolean} sandboxed         the page has no origin, as in a sandboxed frame
  * @property {(happening: Happening, listener: (event: any) => void) => (() => void)} on  returns what undoes it
  */
 
@@ -37,6 +38,7 @@ export function browserEnv() {
     // Missing outside of secure contexts, whatever the type says.
     locks: /** @type {any} */ (navigator).locks ?? null,
     visible: () => document.visibilityState === 'visible',
+    sandboxed: globalThis.origin === 'null',
     on(happening, listener) {
       const target = ['visibilitychange', 'freeze', 'resume'].includes(happening) ? document : window;
       target.addEventListener(happening, listener);

@@ -3,7 +3,7 @@
  */
 import { parse } from './json.js';
 import { query } from './filter.js';
-import { AWAY, problemOf, reason } from './problem.js';
+import { away, problemOf, reason } from './problem.js';
 
 /**
  * @typedef {import('./types.js').Row} Row
@@ -35,6 +35,6 @@ export async function list(env, endpoint, table, where, signal) {
     return { kind: 'rows', rows, cursor, keyColumns: key ? key.split(',').map(decodeURIComponent) : null };
   } catch (error) {
     if (signal?.aborted) return { kind: 'aborted' };
-    return { kind: 'problem', problem: { ...AWAY, detail: reason(error) }, retryAfterMs: null };
+    return { kind: 'problem', problem: away(env, reason(error)), retryAfterMs: null };
   }
 }

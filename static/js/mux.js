@@ -24,6 +24,8 @@ import { isFinal, isSuperseded } from './problem.js';
  * @property {() => void} onRefused      the server will not have this browser's id with this term
  * @property {() => boolean} company     whether other tabs live by this poll
  * @property {() => boolean} sparse      ask now and then, hold no connection
+ * @property {() => boolean} exact       whether timers run when they are due: those of hidden pages run once a second
+ * @property {() => boolean} watched     whether somebody looks at this tab or another
  * @property {() => void} onConnection
  */
 
@@ -35,7 +37,11 @@ const LONE_HEARTBEAT = 15;
 const TOGETHER = 20;
 /** ms between the questions of a hidden tab that polls for itself. */
 const SPARSE = 60_000;
-/** More answers than this within a second, and the next poll waits a little, so that changes gather. */
+/**
+ * More answers than this within a second, and the next poll waits a little, so that changes gather. Where
+ * that would become a second under somebody's eyes, their way through the network is pace enough: a
+ * hidden master yields to a visible tab within a minute.
+ */
 const BRISK = 20;
 const PACE = 40;
 /** ms that a poll after failures must stay open before the server counts as back. */
@@ -164,7 +170,7 @@ export class Mux {
     if (this.#identity === undefined) return;
     if (this.#host.sparse()) this.#wait('later', SPARSE);
     else if (retryAfterMs !== null) this.#wait('later', retryAfterMs);
-    else if (this.#brisk()) this.#wait('gather', PACE);
+    else if (this.#brisk() && (this.#host.exact() || !this.#host.watched())) this.#wait('gather', PACE);
     else this.#run();
   }
 

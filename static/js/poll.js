@@ -2,7 +2,7 @@
  * One poll: asks, listens to the heartbeat while it waits, and says how it ended. Never throws.
  */
 import { parse, print } from './json.js';
-import { AWAY, problemOf, reason } from './problem.js';
+import { away, problemOf, reason } from './problem.js';
 
 /**
  * @typedef {import('./types.js').PollRequest} PollRequest
@@ -51,7 +51,7 @@ export async function poll(env, url, request, { signal, onChunk = () => {} } = {
     return understand(await readAll(response, heard));
   } catch (error) {
     if (signal?.aborted) return { kind: 'aborted' };
-    return { kind: 'problem', problem: { ...AWAY, detail: guard.silent() ?? reason(error) }, retryAfterMs: null };
+    return { kind: 'problem', problem: away(env, guard.silent() ?? reason(error)), retryAfterMs: null };
   } finally {
     guard.done();
   }

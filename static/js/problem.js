@@ -5,8 +5,19 @@ import { parse } from './json.js';
 
 /** @typedef {import('./types.js').Problem} Problem */
 
-/** @type {Problem} */
-export const AWAY = { type: 'urn:rowcast:away', title: 'The server does not answer', status: 0 };
+/** The browser tells a page of no origin only that the request failed, and nobody why. */
+const SANDBOXED =
+  'This page is sandboxed, so that it has no origin, and the server answers pages of its own origin only: add allow-same-origin to the frame\'s sandbox.';
+
+/**
+ * No answer came, or none that is the server's.
+ * @param {import('./env.js').Env} env
+ * @param {string} detail
+ * @returns {Problem}
+ */
+export function away(env, detail) {
+  return { type: 'urn:rowcast:away', title: 'The server does not answer', status: 0, detail: env.sandboxed ? `${detail}. ${SANDBOXED}` : detail };
+}
 
 /**
  * The problem that a response with an error status tells, whatever its body is: a proxy before the

@@ -31,7 +31,7 @@ export class Roster {
   #swept = false;
   /** @type {Set<string>} */
   #awaited = new Set();
-  /** @type {Map<string, TabKey>} */
+  /** In the order in which they were heard of. @type {Map<string, TabKey>} */
   #present = new Map();
   /** The number of the last roll call of this term. */
   roll = 0;
@@ -50,12 +50,14 @@ export class Roster {
     return Math.max(1, this.#present.size);
   }
 
-  /** A visible tab other than this one. @returns {string | null} */
+  /** A visible tab other than this one, the last that was heard of. @returns {string | null} */
   get visibleOther() {
-    for (const [tab, { visible }] of this.#present) {
-      if (visible && tab !== this.#tab) return tab;
-    }
-    return null;
+    return this.#others.find(([, { visible }]) => visible)?.[0] ?? null;
+  }
+
+  /** Who shall lead when this tab goes: the likeliest to live. @returns {string | null} */
+  get heir() {
+    return this.visibleOther ?? this.#others[0]?.[0] ?? null;
   }
 
   /** Whether every tab that was expected has answered. */
@@ -87,7 +89,8 @@ export class Roster {
    * some have answered already.
    * @param {number} term
    * @param {number} now
-   * @param {string | null} previous  the last master, which may have died without removing its key
+   * @param {string | null} previous  the last master, which may have died without removing its key: it
+   *   counts if it has answered, and is not waited for
    * @returns {{ tab: string, key: any }[]} who has answered, and how
    */
   lead(term, now, previous) {
@@ -95,8 +98,8 @@ export class Roster {
     this.#calledAt = now;
     this.#swept = false;
     this.#present.clear();
-    const others = this.#keys().filter((tab) => tab !== this.#tab && tab !== previous);
-    this.#awaited = new Set(others);
+    const others = this.#keys().filter((tab) => tab !== this.#tab);
+    this.#awaited = new Set(others.filter((tab) => tab !== previous));
     return others.map((tab) => ({ tab, key: this.#store.get(KEY + tab) })).filter(({ key }) => key?.term === term);
   }
 
@@ -113,6 +116,7 @@ export class Roster {
       return null;
     }
     this.#awaited.delete(tab);
+    this.#present.delete(tab);
     this.#present.set(tab, value);
     return readDemands(value.subs);
   }
@@ -139,6 +143,11 @@ export class Roster {
     }
     this.#awaited.clear();
     return gone;
+  }
+
+  /** The last that was heard of first. */
+  get #others() {
+    return [...this.#present].filter(([tab]) => tab !== this.#tab).reverse();
   }
 
   #keys() {

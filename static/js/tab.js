@@ -71,6 +71,8 @@ export class Tab {
       onRefused: () => this.#onSuperseded(SAME_BROWSER),
       company: () => this.#count > 1,
       sparse: () => this.#alone && !env.visible(),
+      exact: () => env.visible(),
+      watched: () => env.visible() || !!this.#roster?.visibleOther,
       onConnection: () => this.#tell(),
     });
     try {
@@ -307,7 +309,7 @@ export class Tab {
   #rest() {
     if (this.#resting) return;
     this.#resting = true;
-    this.#elector?.send('rest');
+    this.#elector?.send('rest', this.#roster?.heir);
     this.#roster?.leave();
     this.#mux.stop();
     for (const feed of this.feeds) feed.rest();
@@ -317,7 +319,6 @@ export class Tab {
   #wake() {
     if (!this.#resting) return;
     this.#resting = false;
-    this.#announced = '';
     if (this.#elector && this.#elector.state.phase !== 'alone') {
       this.#elector.send('wake');
       this.announce();

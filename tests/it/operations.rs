@@ -37,16 +37,6 @@ fn the_port_in_use_is_told() {
 }
 
 #[test]
-fn health_and_metrics_are_served() {
-    let (_database, server) = example();
-    assert_eq!(server.get("/healthz").json()["status"], "ok");
-    assert_eq!(server.get("/readyz").json()["status"], "ready");
-    let metrics = server.get("/metrics");
-    assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
-    assert!(metrics.body.contains("# TYPE rowcast_polls_open gauge"));
-}
-
-#[test]
 fn an_exposed_table_that_is_not_watched_is_not_ready() {
     let database = database();
     database.psql("create table person (id int primary key)");

@@ -22,6 +22,8 @@ pub struct Epoch {
     pub id: String,
     /// The epochs of earlier runs of PostgreSQL that this one goes on with.
     pub past: Vec<i64>,
+    /// The version of the schema that it was found in.
+    pub schema: i32,
 }
 
 /// Makes sure that a notification reaches this session while it rests. Behind a pooler in transaction mode none does, and
@@ -58,7 +60,7 @@ pub async fn refuse_superuser(client: &Client, allowed: bool) -> Result<()> {
 
 /// The present epoch; begins a new one where the old one is over.
 pub async fn settle_epoch(client: &Client) -> Result<Epoch> {
-    match bounded(client.query_opt(install::VERSION, &[])).await?.map(|row| row.get::<_, i32>(0)) {
+    let schema = match bounded(client.query_opt(install::VERSION, &[])).await?.map(|row| row.get::<_, i32>(0)) {
         None => return Err(Error::internal("the database has no schema rowcast: run rowcast install (or ./reinitdb.sh in a checkout)")),
         // A newer one is fine: the schema is upgraded first, and then the servers, one by one.
         Some(older) if older < install::version() => {
@@ -67,11 +69,11 @@ pub async fn settle_epoch(client: &Client) -> Result<Epoch> {
                 install::version()
             )));
         }
-        Some(_) => {}
-    }
+        Some(schema) => schema,
+    };
     for _ in 0..2 {
         if let Some(row) = bounded(client.query_opt(log::EPOCH, &[])).await? {
-            return Ok(Epoch { number: row.get("epoch"), id: row.get("epoch_id"), past: row.get("past") });
+            return Ok(Epoch { number: row.get("epoch"), id: row.get("epoch_id"), past: row.get("past"), schema });
         }
         bounded(client.execute(log::BEGIN_EPOCH, &[])).await?;
     }

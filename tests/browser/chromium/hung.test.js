@@ -65,6 +65,18 @@ describe('hung', { concurrency: 3 }, () => {
       await scene.proves();
     });
 
+    test(`hidden_tabs_replace_a_master_that_leaves_though_no_timer_runs_${context}`, async (t) => {
+      const scene = await house.scene(t, host);
+      const [old, ...rest] = await scene.open(3);
+      await (await scene.profile.newPage()).bringToFront();
+      await scene.write(100);
+      for (const { page } of rest) await page.evaluate(() => (window.setTimeout = () => 0));
+      await old.page.goto(`${scene.origin}/static/css/hello.css`);
+      scene.without(old);
+      await scene.successor(old, SLACK);
+      await scene.proves();
+    });
+
     test(`laptop_that_slept_goes_on_where_it_was_${context}`, async (t) => {
       const scene = await house.scene(t, host, []);
       await scene.open(3);

@@ -36,35 +36,22 @@ describe('network', { concurrency: 3 }, () => {
       const [master, ahead, behind] = await scene.open(4);
       await scene.write();
       const watch = scene.watch();
-      await leap(master, 'date', 7 * HOURS);
-      await leap(behind, 'date', -7 * HOURS);
+      await master.leap('date', 7 * HOURS);
+      await behind.leap('date', -7 * HOURS);
       // A monotonic clock that went on while the machine slept.
-      await leap(ahead, 'monotonic', 3 * HOURS);
+      await ahead.leap('monotonic', 3 * HOURS);
       await scene.batches(20, master);
-      await leap(master, 'date', -7 * HOURS);
+      await master.leap('date', -7 * HOURS);
       // Longer than anybody would wait for a beat.
       const start = performance.now();
       await until('six seconds more', 10_000, () => performance.now() > start + 6000);
       assert.ok((await masterOf(scene.tabs)) === master, 'the master stays master');
       assert.ok((await scene.states()).every(({ handovers }) => handovers === 0));
       // For a master that is hidden this is a minute and more: a visible tab may take over.
-      await leap(master, 'monotonic', 3 * HOURS);
+      await master.leap('monotonic', 3 * HOURS);
       await scene.batches(20, behind);
       await scene.proves();
       await scene.oneAtATime(watch);
     });
   }
 });
-
-/** @param {import('../support/tab.js').Tab} tab @param {'date' | 'monotonic'} clock @param {number} by  ms */
-function leap(tab, clock, by) {
-  return tab.page.evaluate(
-    (which, ms) => {
-      const of = which === 'date' ? Date : performance;
-      const real = of.now.bind(of);
-      of.now = () => real() + ms;
-    },
-    clock,
-    by,
-  );
-}

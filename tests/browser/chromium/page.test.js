@@ -152,6 +152,24 @@ describe('page', () => {
     await shown([['2', 'Bob', ''], ['1', 'Ann', '1']]);
   });
 
+  test('the_status_page_renews_itself_by_the_poll_of_all_tabs', async () => {
+    const page = await chromium.browser.newPage();
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    await page.goto(`http://localhost:${server.port}/status`);
+    const changes = () => page.$eval('#tables-heading + table td', (cell) => Number(cell.textContent));
+    const before = await changes();
+    // An element that is the same stays, with whatever a person has selected in it.
+    await page.$eval('#figures', (figures) => Object.assign(figures, { isOld: true }));
+    await cluster.psql("insert into testtype (name) select 'x' from generate_series(1, 7)");
+    await until('the changes to be counted on the page', 10_000, async () => (await changes()) === before + 7);
+    assert.equal(await page.$eval('#figures', (figures) => 'isOld' in figures && document.querySelector('#stale')?.checkVisibility()), false);
+    assert.equal(await page.$eval('#figures', (figures) => 'isOld' in figures), true);
+    await until('one poll for all tabs', 5000, async () => (await server.pollsOpen()) === 1);
+    assert.deepEqual(complaints, []);
+    await page.close();
+  });
+
   /** @param {string[][]} rows */
   async function shown(rows) {
     for (const page of pages) {

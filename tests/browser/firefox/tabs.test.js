@@ -63,7 +63,7 @@ describe('firefox', { concurrency: 2 }, () => {
     test(`two_containers_are_two_clients_${context}`, async (t) => {
       const scene = await house.scene(t, host);
       const mine = await scene.open(2);
-      const other = await house.program.browser.createBrowserContext();
+      const other = await scene.program.browser.createBrowserContext();
       t.after(() => other.close());
       const theirs = [await scene.tab(other), await scene.tab(other)];
       const master = await masterOf(theirs);
@@ -86,8 +86,10 @@ describe('firefox_killed', () => {
     test(`killed_master_is_replaced_and_nothing_is_lost_${context}`, async (t) => {
       const scene = await house.scene(t, host);
       const [master] = await scene.open(2);
-      const pid = await house.program.rendererOf(master.page);
+      const pid = await scene.program.rendererOf(master.page);
       await scene.write(50);
+      // Whoever opens a tab asks the one in front whether it is hidden: no dead one can answer that.
+      await scene.program.blank.bringToFront();
       process.kill(pid, 'SIGKILL');
       await until('the master to be dead', 5000, async () => !(await lives(master)));
       // Tabs of one site may share a process, and die together.

@@ -2,13 +2,24 @@
 import { readFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 
+/** What lets pages of other origins, and of none, load scripts, ask and read. */
+const OPEN = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Allow-Headers': '*',
+  'Access-Control-Expose-Headers': '*',
+};
+
 export class Beside {
   #server;
   /** What was asked of /api, each as `METHOD /path`. @type {string[]} */
   calls = [];
 
-  /** @param {number} port  the server's @param {Record<string, string>} files  path on the web to path on disk */
-  constructor(port, files) {
+  /**
+   * @param {number} port  the server's
+   * @param {Record<string, string>} files  path on the web to path on disk
+   * @param {(url: string) => boolean} open  what pages of any origin may have
+   */
+  constructor(port, files, open) {
     this.#server = createServer((asked, answer) => {
       const { method, url = '/', headers } = asked;
       if (files[url]) {
@@ -17,6 +28,11 @@ export class Beside {
         return;
       }
       this.calls.push(`${method} ${url}`);
+      if (open(url)) {
+        for (const [name, value] of Object.entries(OPEN)) answer.setHeader(name, value);
+        if (method === 'OPTIONS') return answer.end();
+        for (const name of ['origin', 'sec-fetch-site']) delete headers[name];
+      }
       const onward = request({ host: '127.0.0.1', port, method, path: url, headers }, (reply) => {
         answer.writeHead(reply.statusCode ?? 500, reply.headers);
         reply.pipe(answer);
@@ -28,9 +44,9 @@ export class Beside {
     });
   }
 
-  /** @param {number} port @param {Record<string, string>} files */
-  static async start(port, files) {
-    const beside = new Beside(port, files);
+  /** @param {number} port @param {Record<string, string>} files @param {(url: string) => boolean} [open] */
+  static async start(port, files, open = () => false) {
+    const beside = new Beside(port, files, open);
     await new Promise((resolve) => beside.#server.listen(0, '127.0.0.1', () => resolve(null)));
     return beside;
   }

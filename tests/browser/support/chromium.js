@@ -20,6 +20,8 @@ const FLAGS = [
 ];
 
 export class Chromium {
+  /** Each profile has windows of its own. */
+  static holdsMany = true;
   #profile = mkdtempSync(join(tmpdir(), 'rowcast-chromium-'));
   /** @type {import('puppeteer-core').Browser} */
   browser = /** @type {any} */ (null);

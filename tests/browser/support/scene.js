@@ -21,9 +21,13 @@ export const CONTEXTS = [['secure', 'localhost'], ['plain_http', PLAIN_HOST]];
 export class House {
   /** @type {Cluster} */
   cluster = /** @type {any} */ (null);
-  /** @type {any} of the kind */
+  /** @type {any} of the kind: what all scenes share, if a browser of the kind can hold several */
   program = null;
   #kind;
+  /** Browsers that hold one scene at a time. @type {Set<any>} */
+  #single = new Set();
+  /** Those of them that hold none now. @type {any[]} */
+  #free = [];
 
   /** @param {typeof Chromium | typeof import('./firefox.js').Firefox} [kind] */
   constructor(kind = Chromium) {
@@ -32,11 +36,11 @@ export class House {
 
   async open() {
     this.cluster = await Cluster.start();
-    this.program = await this.#kind.launch();
+    if (this.#kind.holdsMany) this.program = await this.#kind.launch();
   }
 
   async close() {
-    await this.program?.close();
+    for (const program of [this.program, ...this.#single]) await program?.close();
     await this.cluster?.stop();
   }
 
@@ -48,13 +52,21 @@ export class House {
   async scene(t, host, flags) {
     const own = flags && (await Chromium.launch({ flags }));
     const url = await this.cluster.another();
-    const scene = new Scene(this.cluster, url, await Server.start(url), own ?? this.program, host);
+    const program = own ?? this.program ?? this.#free.pop() ?? (await this.#another());
+    const scene = new Scene(this.cluster, url, await Server.start(url), program, host);
     t.after(async () => {
       await scene.close();
       await own?.close();
+      if (this.#single.has(program)) this.#free.push(program);
     });
     await scene.begin();
     return scene;
+  }
+
+  async #another() {
+    const program = await this.#kind.launch();
+    this.#single.add(program);
+    return program;
   }
 }
 
@@ -239,7 +251,11 @@ export class Scene {
     const journal = this.writer?.journal ?? [];
     const rows = (await this.psql("select id || ' ' || name || ' ' || value from testtype order by id")).trim().split('\n').filter(Boolean);
     for (const tab of tabs) {
-      await until('the last change', 30_000, async () => (await tab.told()).at(-1) === journal.at(-1));
+      await until('the last change', 30_000, async () => {
+        const told = (await tab.told()).at(-1);
+        if (told === journal.at(-1)) return true;
+        throw new Error(`told ${told} last, not ${journal.at(-1)}: ${JSON.stringify(await tab.state())}`);
+      });
       await until(`rows ${rows.slice(0, 4)}…`, 10_000, async () => assert.deepEqual(await tab.rows(), rows) ?? true);
     }
     if (profiles > 0) {

@@ -49,6 +49,19 @@ export class Tab {
     return this.page.evaluate(() => window.told);
   }
 
+  /** A clock of the page jumps. @param {'date' | 'monotonic'} clock @param {number} by  ms */
+  leap(clock, by) {
+    return this.page.evaluate(
+      (which, ms) => {
+        const of = which === 'date' ? Date : performance;
+        const real = of.now.bind(of);
+        of.now = () => real() + ms;
+      },
+      clock,
+      by,
+    );
+  }
+
   async #start() {
     await this.page.evaluate(async () => {
       const { connect } = await import('/static/js/rowcast.js');

@@ -42,10 +42,13 @@ export class Writer {
     }
   }
 
-  /** The last change has been committed when this resolves. */
+  /** The last change has been committed when this resolves. It is written now, so that who has just joined is told something, too. */
   async stop() {
     clearInterval(this.#timer);
-    this.#session.stdin.end();
+    if (!this.#session.stdin.writableEnded) {
+      this.write();
+      this.#session.stdin.end();
+    }
     const code = await this.#ended;
     if (code !== 0) throw new Error(`psql ended with ${code}`);
   }

@@ -71,6 +71,15 @@ test('lower_term_does_not_move_a_master', () => {
   assert.ok(leads(tab.state));
 });
 
+test('master_whose_timers_are_throttled_beats_on_the_poll_s_heartbeat', () => {
+  const tab = master();
+  const { beat } = tab.lease;
+  tab.send('chunk', { after: 100 });
+  assert.equal(tab.lease.beat, beat, 'the timer has beaten just now');
+  tab.send('chunk', { after: TIMES.beat - 100 });
+  assert.equal(tab.lease.beat, beat + 1);
+});
+
 test('master_rewrites_its_lease', () => {
   for (const found of [null, lease({ term: 0 })]) {
     const tab = master().send('lease', { lease: found });
@@ -98,6 +107,14 @@ test('late_timer_asks_again', () => {
     tab.timer(TIMES.late + 1);
     assert.equal(tab.state.phase, 'seeking', `late while ${phase}`);
     assert.ok(tab.did('ping') && !tab.did('lock'));
+  }
+  for (const phase of ['waiting', 'seeking']) {
+    const tab = new Driver().send('start');
+    assert.equal(tab.state.phase, 'waiting');
+    if (phase === 'seeking') tab.send('lease', { lease: lease() }).timer();
+    tab.timer(TIMES.late + 1);
+    assert.equal(tab.state.phase, 'seeking', `late while ${phase}, without locks`);
+    assert.ok(tab.did('ping') && !tab.did('write'));
   }
 });
 
@@ -141,6 +158,22 @@ test('hidden_master_yields_to_a_visible_tab', () => {
   assert.ok(stealing.did('lock', 'steal'));
   const hidden = master({ locks: true }).send('hidden').send('answer', { after: TIMES.yield, heir: 'dead' }).timer();
   assert.ok(hidden.did('lock', 'queue'), 'an heir that is dead is not waited for: the lock goes to the next');
+});
+
+test('follower_asks_at_once_where_the_lease_is_gone', () => {
+  const tab = new Driver().send('start', { lease: lease() }).send('lease', { lease: lease({ beat: 2 }) });
+  tab.send('lease', { lease: null });
+  assert.ok(tab.did('ping'));
+  assert.ok(tab.state.dueAt - tab.at < TIMES.dead);
+});
+
+test('tab_that_is_looked_at_asks_at_once_whether_the_master_lives', () => {
+  for (const locks of [true, false]) {
+    const tab = new Driver({ locks, visible: false }).send('start', { lease: lease() }).send('lease', { lease: lease({ beat: 2 }) });
+    assert.equal(tab.state.phase, 'following');
+    assert.ok(tab.send('visible').did('ping'));
+    assert.ok(tab.state.dueAt - tab.at < TIMES.dead);
+  }
 });
 
 test('claim_that_was_overwritten_is_made_again', () => {
@@ -243,6 +276,56 @@ for (const locks of [true, false]) {
   });
 }
 
+for (const deed of ['close', 'freeze']) {
+  test(`hidden_heir_leads_at_once_${deed}`, async (t) => {
+    let worst = 0;
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+      const { world, old, tabs } = await family(seed);
+      const heir = world.random.pick(tabs).process.name;
+      old.heir = () => heir;
+      // Somebody who comes just now, and knows nothing yet, is a rival.
+      world.after(world.random.between(0, 100), () => tabs.push(new Candidate(world, { locks: false, visible: world.random.chance(0.5) })));
+      await world.pass(world.random.between(0, 100));
+      old.process[deed]();
+      worst = Math.max(worst, await until(world, 100, 'the heir to lead', () => tabs.some((tab) => tab.leads)));
+      for (let ms = 0; ms < 3000; ms++) {
+        assert.ok(tabs.filter((tab) => tab.leads).length <= 1, `seed ${seed}: two at once, ${ms} ms after`);
+        await world.pass(1);
+      }
+      assert.equal(tabs.filter((tab) => tab.leads).length, 1, `seed ${seed}`);
+    }
+    t.diagnostic(`worst ${Math.round(worst)} ms, seeds ${FIRST} to ${FIRST + SEEDS - 1}`);
+  });
+}
+
+test('busy_heir_is_waited_for_a_moment', async () => {
+  for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+    const { world, old, tabs } = await family(seed, true);
+    const [heir] = tabs;
+    old.heir = () => heir.process.name;
+    heir.process.stop();
+    old.process.close();
+    await world.pass(250);
+    heir.process.cont();
+    await until(world, 200, 'a master', () => tabs.some((tab) => tab.leads));
+    await world.pass(1000);
+    assert.deepEqual(tabs.map((tab) => tab.terms.length), [1, 0, 0], `seed ${seed}: nobody else tried`);
+  }
+});
+
+test('dead_heir_is_not_waited_for', async (t) => {
+  for (const [visible, limit] of [[true, 700], [false, 3100]]) {
+    let worst = 0;
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+      const { world, old, tabs } = await family(seed, visible);
+      old.heir = () => 'dead';
+      old.process.close();
+      worst = Math.max(worst, await until(world, limit, 'another master', () => tabs.some((tab) => tab.leads)));
+    }
+    t.diagnostic(`${visible ? 'visible' : 'hidden'}: worst ${Math.round(worst)} ms, seeds ${FIRST} to ${FIRST + SEEDS - 1}`);
+  }
+});
+
 test('visible_tab_comes_first_without_locks', async () => {
   let first = 0;
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
@@ -258,6 +341,16 @@ test('visible_tab_comes_first_without_locks', async () => {
   // A preference, not a promise: an event may come 30 ms late.
   assert.ok(first >= SEEDS * 0.9, `${first} of ${SEEDS}`);
 });
+
+/** A master without locks, and three followers. */
+async function family(seed, visible = false) {
+  const world = new World(seed);
+  const old = new Candidate(world, { locks: false });
+  await until(world, 2000, 'a master', () => old.leads);
+  const tabs = [1, 2, 3].map(() => new Candidate(world, { locks: false, visible }));
+  await world.pass(world.random.between(2000, 9000));
+  return { world, old, tabs };
+}
 
 /** Everything that can happen to tabs, for a while; then all that still live are awake. */
 async function turmoil(world, locks) {

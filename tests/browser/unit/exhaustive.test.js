@@ -40,6 +40,8 @@ function check(situation) {
   for (const { election, events } of leading) {
     assert.ok(election.term === highest || events.length > 0, `a stale master that knows all there is to know: ${told()}`);
   }
+  const informed = leading.filter(({ events }) => events.length === 0);
+  assert.ok(informed.length <= 1, `two masters that know all there is to know: ${told()}`);
   for (const { election, life } of situation.tabs) {
     const own = situation.lease?.tab === election.tab && !situation.lease.released;
     assert.ok(life !== 'frozen' || !own, `a lease held by who is frozen: ${told()}`);

@@ -61,6 +61,29 @@ test('what_was_taken_in_is_told_before_a_reset_leads_on', () => {
   assert.deepEqual(told, [['a', 'c2']]);
 });
 
+test('step_that_the_log_has_taken_already_is_not_taken_again', () => {
+  const both = batch({ a: 'c1', b: 'c1' }, 'c2', ['a', 'b'].map((id) => ({ id, reset: true })));
+  const feeds = new Feeds({}, '/', { log: () => [both], onMoved() {} });
+  const reset = [];
+  // The first reset makes the tab look into the log, which leads the second feed on by the very same batch.
+  const feed = (id) => ({
+    id,
+    at: 'c1',
+    awaiting: null,
+    prepare: () => 'ready',
+    advance() {
+      reset.push(id);
+      this.at = null;
+      feeds.catchUp();
+      return false;
+    },
+    tell() {},
+  });
+  for (const id of ['a', 'b']) feeds.add(feed(id));
+  feeds.take(both);
+  assert.deepEqual(reset, ['a', 'b']);
+});
+
 test('row_that_leaves_the_filter_is_gone', async () => {
   const { server, world, live } = await lonePage({ where: { v: 1 } });
   assert.deepEqual(live.rows.map(({ id }) => id), [1]);

@@ -76,6 +76,23 @@ test('hand_over_costs_little_more_than_a_write_a_tab', async () => {
   assert.ok(others.every(({ rowcast }) => rowcast.state.tabs === others.length), 'and all know how many there are');
 });
 
+for (const locks of [true, false]) {
+  test(`master_that_hands_over_is_polled_for_as_before_${locks ? 'with' : 'without'}_locks`, async () => {
+    const { server, world, pages, master } = await open(3, { locks });
+    const lone = master.rowcast.live('b');
+    await world.pass(1000);
+    master.process.setVisible(false);
+    await world.pass(70_000);
+    server.insert('a', { v: 1 });
+    await world.pass(2000);
+    assert.equal(master.role, 'follower', 'it has handed over to a visible tab');
+    server.insert('b', { v: 1 });
+    await world.pass(1000);
+    assert.equal(lone.rows.length, 1, 'what it alone follows is still followed');
+    assert.ok(pages.every(({ rowcast }) => rowcast.state.tabs === 3));
+  });
+}
+
 test('tab_whose_key_was_overwritten_says_again_what_it_wants', async () => {
   const { server, world, pages } = await open(3);
   const lone = pages[2].rowcast.live('b');
@@ -163,6 +180,71 @@ test('tries_spread_out_while_the_server_is_away', async () => {
   assert.ok(tries > 8 && tries < 60, `${tries} tries in five minutes`);
 });
 
+test('tries_spread_out_while_the_server_refuses_every_term', async () => {
+  const { server, world } = await open(1);
+  let tries = 0;
+  server.notify = (exchange) => {
+    tries += 1;
+    if (tries > 60) exchange.break();
+    else exchange.problem(409, 'superseded');
+  };
+  server.supersede(only(server.parked));
+  await world.pass(300_000);
+  assert.ok(tries > 8 && tries < 60, `${tries} tries in five minutes`);
+});
+
+test('head_of_an_answer_does_not_make_a_server_count_as_back', async () => {
+  const { server, world, master } = await open(1);
+  server.notify = (exchange) => {
+    exchange.head(200, {});
+    exchange.finish('{"problem":{"type":"urn:rowcast:database","title":"the database does not answer","status":503}}');
+  };
+  server.setUp(false);
+  server.setUp(true);
+  await until(world, 2000, 'the tab to say so', () => master.rowcast.state.connection === 'offline');
+  const seen = new Set();
+  master.rowcast.addEventListener('state', () => seen.add(master.rowcast.state.connection));
+  await world.pass(60_000);
+  assert.deepEqual([...seen], ['offline']);
+});
+
+test('answer_makes_up_for_the_failures_before_it', async () => {
+  const { server, world, master } = await open(1);
+  for (let round = 0; round < 5; round++) {
+    server.setUp(false);
+    await until(world, 2000, 'the tab to say so', () => master.rowcast.state.connection === 'offline');
+    const wait = master.rowcast.state.problem.retryAt - master.process.env.wall();
+    assert.ok(wait <= 500, `${wait} ms, as after many failures`);
+    await world.pass(60_000);
+    server.setUp(true);
+    await until(world, 40_000, 'a poll', () => server.parked.size === 1);
+    server.insert('a', { v: 1 });
+    await world.pass(200);
+  }
+});
+
+test('answer_makes_up_for_what_superseded_a_poll_before_it', async () => {
+  const { server, world } = await open(1);
+  const { browser } = only(server.parked).request;
+  for (let round = 0; round < 6; round++) {
+    server.supersede(only(server.parked));
+    await until(world, 2000, 'a poll', () => server.parked.size === 1);
+    server.insert('a', { v: 1 });
+    await world.pass(200);
+  }
+  assert.equal(only(server.parked).request.browser, browser, 'no copy of the profile did that');
+});
+
+test('next_poll_waits_as_long_as_the_answer_says', async () => {
+  const { server, world } = await open(1);
+  const poll = only(server.parked);
+  server.unpark(poll).exchange.finish('{"cursor":"c0","answers":[],"retry_after_ms":3000}');
+  await world.pass(2900);
+  assert.equal(server.parked.size, 0);
+  await world.pass(200);
+  assert.equal(server.parked.size, 1);
+});
+
 test('superseded_master_goes_on_with_a_higher_term', async () => {
   const { server, world, master } = await open(2);
   const { browser } = only(server.parked).request;
@@ -230,6 +312,53 @@ test('batches_of_a_busy_server_gather', async () => {
   assert.ok(server.polls - before < 3 * 40, `${server.polls - before} polls in 3 s`);
 });
 
+for (const [deed, locks] of [['close', false], ['kill', true]]) {
+  test(`hidden_successor_polls_for_all_at_once_after_${deed}`, async () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const { server, world, pages, master } = await open(1, { locks }, seed);
+      pages.push(...['b', 'c', 'd'].map((table) => new Page(world, { locks, visible: false, tables: [table] })));
+      await world.pass(world.random.between(5000, 9000));
+      master.process[deed]();
+      const rest = pages.filter((page) => page !== master);
+      await world.pass(200);
+      assert.deepEqual(only(server.parked).request.subscriptions.map(({ id }) => id), ['b', 'c', 'd'], `seed ${seed}`);
+      assert.deepEqual(rest.map(({ rowcast }) => rowcast.state.tabs), [3, 3, 3], `seed ${seed}: all know how many there are`);
+    }
+  });
+}
+
+test('hidden_master_of_a_busy_server_keeps_no_visible_tab_waiting', async () => {
+  const { server, world, pages, master } = await open(2);
+  master.process.setVisible(false);
+  const [follower] = pages.filter((page) => page !== master);
+  let longest = 0;
+  let toldAt = world.now;
+  follower.replicas[0].addEventListener('change', () => {
+    longest = Math.max(longest, world.now - toldAt);
+    toldAt = world.now;
+  });
+  const before = server.polls;
+  for (let i = 0; i < 1000; i++) {
+    server.insert('a', { v: i });
+    await world.pass(3);
+  }
+  await world.pass(200);
+  assert.equal(master.role, 'master');
+  for (const page of pages) page.checkCurrent();
+  assert.ok(longest < 150, `${Math.round(longest)} ms without a change`);
+  follower.process.setVisible(false);
+  await world.pass(1000);
+  const watched = server.polls - before;
+  for (let i = 0; i < 1000; i++) {
+    server.insert('a', { v: i });
+    await world.pass(3);
+  }
+  await world.pass(2000);
+  for (const page of pages) page.checkCurrent();
+  const unwatched = server.polls - before - watched;
+  assert.ok(unwatched < 3 * 40, `${unwatched} polls in 3 s, though nobody looks`);
+});
+
 test('hidden_master_hands_over_to_a_visible_tab_without_loss', async () => {
   for (const locks of [true, false]) {
     const { server, world, pages, master } = await open(3, { locks });
@@ -270,6 +399,23 @@ test('missed_events_are_made_up_from_the_log', async () => {
   }
 });
 
+test('follower_that_hears_every_batch_need_not_read_the_log', async () => {
+  const { server, world, pages, master } = await open(2);
+  const { view } = pages.find((page) => page !== master).process;
+  let reads = 0;
+  const { getItem } = view;
+  view.getItem = (key) => {
+    if (key.includes(':log:')) reads += 1;
+    return getItem.call(view, key);
+  };
+  for (let i = 0; i < 10; i++) {
+    server.insert('a', { v: i });
+    await world.pass(1000);
+  }
+  for (const page of pages) page.checkCurrent();
+  assert.equal(reads, 0);
+});
+
 test('gap_beyond_the_log_is_made_up_from_the_server', async () => {
   const { server, world, pages, master } = await open(3);
   const [missing] = pages.filter((page) => page !== master);
@@ -299,17 +445,29 @@ test('cleared_storage_is_written_again', async () => {
 });
 
 test('stale_master_publishes_no_more', async () => {
-  const { server, world, pages, master } = await open(2);
-  master.process.deaf = true;
-  const other = pages.find((page) => page !== master);
-  const key = [...world.storage.truth.keys()].find((name) => name.endsWith(':lease'));
-  other.process.view.setItem(key, JSON.stringify({ term: 99, tab: 'elsewhere', beat: 1, released: false, visible: true }));
-  await world.pass(50);
-  server.insert('a', { v: 1 });
-  await world.pass(100);
-  assert.notEqual(master.role, 'master');
-  const log = [...world.storage.truth].filter(([name]) => name.includes(':log:')).map(([, value]) => JSON.parse(value));
-  assert.ok(!log.some(({ tab, answers }) => tab === master.rowcast.state.tab && answers.length > 0), 'what it was told, it kept to itself');
+  for (const moment of ['before the answer', 'between its last two parts']) {
+    const { server, world, pages, master } = await open(2);
+    const other = pages.find((page) => page !== master);
+    const key = [...world.storage.truth.keys()].find((name) => name.endsWith(':lease'));
+    const lease = JSON.stringify({ term: 99, tab: 'elsewhere', beat: 1, released: false, visible: true });
+    master.process.deaf = true;
+    if (moment === 'before the answer') {
+      other.process.view.setItem(key, lease);
+      await world.pass(50);
+    } else {
+      const { exchange } = only(server.parked);
+      const { push } = exchange;
+      exchange.push = (item) => {
+        if (item.done) master.process.view.map.set(key, lease);
+        push.call(exchange, item);
+      };
+    }
+    server.insert('a', { v: 1 });
+    await world.pass(100);
+    assert.notEqual(master.role, 'master');
+    const log = [...world.storage.truth].filter(([name]) => name.includes(':log:')).map(([, value]) => JSON.parse(value));
+    assert.ok(!log.some(({ tab, answers }) => tab === master.rowcast.state.tab && answers.length > 0), `what it was told, it kept to itself: ${moment}`);
+  }
 });
 
 test('new_master_numbers_on_even_if_it_missed_batches', async () => {
@@ -330,19 +488,21 @@ test('new_master_numbers_on_even_if_it_missed_batches', async () => {
   other.checkCurrent();
 });
 
-test('new_master_polls_for_everybody_at_once', async () => {
-  for (const locks of [true, false]) {
-    for (let seed = 1; seed <= 20; seed++) {
-      const { server, world, pages, master } = await open(1, { locks }, seed);
-      pages.push(...['b', 'c', 'd'].map((table) => new Page(world, { locks, tables: [table] })));
-      await world.pass(3000);
-      master.process.close();
-      const rest = pages.filter((page) => page !== master);
-      await until(world, 1000, 'another master', () => rest.some(({ role }) => role === 'master'));
-      await world.pass(150);
-      const { request } = only(server.parked);
-      assert.deepEqual(request.subscriptions.map(({ id }) => id), ['b', 'c', 'd'], `seed ${seed}`);
-      assert.deepEqual(rest.map(({ rowcast }) => rowcast.state.tabs), [3, 3, 3], `seed ${seed}`);
+for (const deed of ['close', 'kill']) {
+  test(`new_master_polls_for_everybody_at_once_after_${deed}`, async () => {
+    for (const locks of [true, false]) {
+      for (let seed = 1; seed <= 10; seed++) {
+        const { server, world, pages, master } = await open(1, { locks }, seed);
+        pages.push(...['b', 'c', 'd'].map((table) => new Page(world, { locks, tables: [table] })));
+        await world.pass(3000);
+        master.process[deed]();
+        const rest = pages.filter((page) => page !== master);
+        await until(world, 6500, 'another master', () => rest.some(({ role }) => role === 'master'));
+        await world.pass(150);
+        const { request } = only(server.parked);
+        assert.deepEqual(request.subscriptions.map(({ id }) => id), ['b', 'c', 'd'], `seed ${seed}`);
+        assert.deepEqual(rest.map(({ rowcast }) => rowcast.state.tabs), [3, 3, 3], `seed ${seed}`);
+      }
     }
-  }
-});
+  });
+}

@@ -4,7 +4,9 @@ import { test } from 'node:test';
 import { backoff } from '../../../static/js/backoff.js';
 import { canonical, entryId, query, subscriptionId, subscriptionOf } from '../../../static/js/filter.js';
 import { compare, ordering } from '../../../static/js/order.js';
+import { poll } from '../../../static/js/poll.js';
 import { isFinal, problemOf } from '../../../static/js/problem.js';
+import { Roster } from '../../../static/js/roster.js';
 
 test('same_meaning_has_the_same_id', () => {
   assert.equal(subscriptionId('t', { b: 1, a: 'x' }), subscriptionId('t', { a: 'x', b: 1 }));
@@ -55,4 +57,44 @@ test('problem_is_told_whatever_the_body', async () => {
   assert.deepEqual([told.problem.title, isFinal(told.problem)], ['no such table', true]);
   const proxy = await problemOf(response(502, '<html>', { 'Retry-After': '7' }));
   assert.deepEqual([proxy.problem.title, isFinal(proxy.problem), proxy.retryAfterMs], ['The server answered 502 Bad Gateway', false, 7000]);
+});
+
+test('poll_of_a_page_that_slept_is_not_taken_for_dead', async () => {
+  for (const slept of [true, false]) {
+    let now = 0;
+    /** @type {(() => void) | null} */
+    let timer = null;
+    let hear = (/** @type {object} */ _part) => {};
+    const read = () => new Promise((resolve) => (hear = resolve));
+    const env = {
+      now: () => now,
+      setTimeout: (run) => (timer = run),
+      clearTimeout: () => (timer = null),
+      fetch: async (_url, { signal }) => {
+        signal.addEventListener('abort', () => hear({ done: true }));
+        return { ok: true, body: { getReader: () => ({ read }) } };
+      },
+    };
+    const outcome = poll(env, '/notify', { wait: 30, heartbeat: 2, subscriptions: [] });
+    await new Promise((resolve) => setImmediate(resolve));
+    // Four heartbeats are missing: it was silent, or this page has not been there to hear them.
+    now += slept ? 60_000 : 8000;
+    timer?.();
+    hear({ done: false, value: new TextEncoder().encode('{"cursor":"c1","answers":[]}') });
+    await new Promise((resolve) => setImmediate(resolve));
+    hear({ done: true });
+    assert.equal((await outcome).kind, slept ? 'answer' : 'problem');
+  }
+});
+
+test('heir_is_a_visible_tab_or_the_last_that_was_heard_of', () => {
+  const roster = new Roster(/** @type {any} */ ({ keys: () => [] }), 'me');
+  const key = (visible) => ({ n: 1, term: 1, roll: 0, visible, subs: [] });
+  assert.equal(roster.heir, null);
+  for (const tab of ['a', 'b', 'me', 'a']) roster.note(tab, key(tab === 'me'));
+  assert.equal(roster.heir, 'a');
+  for (const tab of ['c', 'd', 'b']) roster.note(tab, key(tab !== 'b'));
+  assert.equal(roster.heir, 'd');
+  roster.note('d', null);
+  assert.equal(roster.heir, 'c', 'who has left is no heir');
 });

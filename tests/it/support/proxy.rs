@@ -14,6 +14,8 @@ pub struct Proxy {
     accepted: Arc<AtomicUsize>,
     /// The cluster's ends, in the order of their connections.
     server_ends: Arc<Mutex<Vec<UnixStream>>>,
+    /// The clients' ends, in the same order.
+    client_ends: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Proxy {
@@ -21,13 +23,14 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (mute_below, accepted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let server_ends = Arc::new(Mutex::new(Vec::new()));
+        let (server_ends, client_ends) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let (mute, count, socket) = (mute_below.clone(), accepted.clone(), socket_directory.join(".s.PGSQL.5432"));
-        let ends = server_ends.clone();
+        let (ends, clients) = (server_ends.clone(), client_ends.clone());
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = UnixStream::connect(&socket) else { continue };
                 ends.lock().unwrap().push(server.try_clone().unwrap());
+                clients.lock().unwrap().push(client.try_clone().unwrap());
                 let number = count.fetch_add(1, Ordering::SeqCst);
                 let (client_end, server_end) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let muted = mute.clone();
@@ -36,12 +39,26 @@ impl Proxy {
                 std::thread::spawn(move || forward_back(server_end, client_end, number, &muted));
             }
         });
-        Proxy { port, mute_below, accepted, server_ends }
+        Proxy { port, mute_below, accepted, server_ends, client_ends }
     }
 
     /// Every connection that is open now goes silent; later ones are forwarded.
     pub fn fall_silent(&self) {
         self.mute_below.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+
+    /// Every connection goes silent, those that are yet to be made, too.
+    pub fn swallow(&self) {
+        self.mute_below.store(usize::MAX, Ordering::SeqCst);
+    }
+
+    /// Connections from now on are forwarded again, and those that went silent are found to be dead by both ends.
+    pub fn speak_again(&self) {
+        self.fall_silent();
+        self.give_up_silent();
+        for end in self.client_ends.lock().unwrap().iter().take(self.mute_below.load(Ordering::SeqCst)) {
+            _ = end.shutdown(Shutdown::Both);
+        }
     }
 
     /// The cluster finds out that the silent connections are dead, as by TCP's keepalive.

@@ -11,6 +11,8 @@ export class Candidate {
     this.process = world.spawn(options);
     const { env } = this.process;
     const store = new Store(env, '/');
+    /** Whom it names as it goes. @type {(() => string | null) | null} */
+    this.heir = null;
     /** Terms under which it has led. @type {number[]} */
     this.terms = [];
     this.elector = new Elector(env, store, this.process.name, {
@@ -25,7 +27,7 @@ export class Candidate {
       if (key === 'ping') this.elector.send('ping');
     });
     env.on('visibilitychange', () => this.elector.send(env.visible() ? 'visible' : 'hidden'));
-    for (const sleep of ['pagehide', 'freeze']) env.on(sleep, () => this.elector.send('rest'));
+    for (const sleep of ['pagehide', 'freeze']) env.on(sleep, () => this.elector.send('rest', this.heir?.()));
     env.on('resume', () => this.elector.send('wake'));
     this.elector.send('start');
   }

@@ -1,6 +1,7 @@
 /**
  * Every schedule of a few tabs without Web Locks, up to so many steps: which storage event arrives next,
- * whose timer fires next and how late, who freezes, wakes or dies, when storage is cleared.
+ * whose timer fires next and how late, who freezes and whom it names as its heir, who wakes or dies, when
+ * storage is cleared.
  *
  * Storage is one truth that all read at once; only the events about it wait, for as long as the schedule
  * likes. How a process's own view of storage lags is the business of storage.js beside this.
@@ -51,10 +52,14 @@ export function next(situation) {
     }
     if (events.length > 0) branch((copy) => deliver(copy, n));
     if (election.dueAt < Infinity) branch((copy) => fire(copy, n));
-    branch((copy) => {
-      send(copy, n, 'rest');
-      copy.tabs[n].life = 'frozen';
-    });
+    // Whom it names may be frozen or dead; who does not lead names nobody.
+    const heirs = leads(election) ? situation.tabs.map((tab) => tab.election.tab).filter((tab) => tab !== election.tab) : [];
+    for (const heir of [null, ...heirs]) {
+      branch((copy) => {
+        send(copy, n, 'rest', heir);
+        copy.tabs[n].life = 'frozen';
+      });
+    }
     if (situation.deaths > 0) {
       branch((copy) => {
         copy.deaths -= 1;
@@ -123,11 +128,11 @@ function fire(situation, n) {
   send(situation, n, 'timer');
 }
 
-/** @param {Situation} situation @param {number} n @param {EventType} type */
-function send(situation, n, type) {
+/** @param {Situation} situation @param {number} n @param {EventType} type @param {string | null} [heir] */
+function send(situation, n, type, heir = null) {
   const tab = situation.tabs[n];
   const before = tab.election;
-  const { state, effects } = step(before, { type, now: situation.now, random: n / 10, lease: situation.lease, company: true });
+  const { state, effects } = step(before, { type, now: situation.now, random: n / 10, lease: situation.lease, company: true, heir });
   tab.election = state;
   if (leads(state) && (!leads(before) || before.term !== state.term)) situation.led.push(`${state.term} ${state.tab}`);
   for (const effect of effects) {

@@ -90,7 +90,6 @@ export class Process {
     this.visible = visible;
     this.backlog = [];
     this.listeners = new Map();
-    this.inStorageEvent = false;
     /** Storage events are lost. */
     this.deaf = false;
     this.hasStorage = storage;
@@ -135,6 +134,7 @@ export class Process {
       },
       locks: this.fakeLocks ?? this.lockClient,
       visible: () => this.visible,
+      sandboxed: false,
       on: (happening, listener) => {
         const list = this.listeners.get(happening) ?? new Set();
         this.listeners.set(happening, list.add(listener));
@@ -143,11 +143,11 @@ export class Process {
     };
   }
 
-  /** Timers of hidden pages tick once a second, but for those armed in a storage event's handler. */
+  /** Timers of hidden pages tick once a second, wherever they were armed, but for those that wait for nothing. */
   setTimeout(run, ms) {
     const { world } = this;
     const due = world.now + ms / this.speed;
-    const at = this.visible || this.inStorageEvent ? due : Math.ceil(due / 1000) * 1000;
+    const at = this.visible || ms <= 0 ? due : Math.ceil(due / 1000) * 1000;
     return world.at(at, () => this.run(run));
   }
 
@@ -160,9 +160,7 @@ export class Process {
   dispatch(happening, event = {}) {
     if (this.deaf && happening === 'storage') return;
     const fire = () => {
-      this.inStorageEvent = happening === 'storage';
       for (const listener of [...(this.listeners.get(happening) ?? [])]) listener(event);
-      this.inStorageEvent = false;
     };
     if (['pagehide', 'freeze', 'resume'].includes(happening)) fire();
     else this.run(fire);
