@@ -2,7 +2,6 @@
 
 mod descriptors;
 mod pool;
-mod readers;
 
 use std::fs;
 use std::time::Duration;
