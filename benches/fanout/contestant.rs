@@ -27,7 +27,7 @@ pub struct Contestant {
 
 enum Kind {
     Yardstick { server: Helper, body: String },
-    Rowcast { server: Server, _db: Database, writer: postgres::Client, changes: u64 },
+    Rowcast { server: Box<Server>, _db: Database, writer: Box<postgres::Client>, changes: u64 },
 }
 
 /// One change that was told.
@@ -66,7 +66,15 @@ impl Contestant {
         let since = server.get("/api/testtype?limit=1").expect_status(200).header("rowcast-cursor").to_owned();
         let writer = db.client();
         let (port, pid) = (server.port, server.pid());
-        Contestant::park(name, Kind::Rowcast { server, _db: db, writer, changes: 0 }, port, pid, &since, options, load)
+        Contestant::park(
+            name,
+            Kind::Rowcast { server: Box::new(server), _db: db, writer: Box::new(writer), changes: 0 },
+            port,
+            pid,
+            &since,
+            options,
+            load,
+        )
     }
 
     /// A server that knows nothing, and answers what `sample` shows.

@@ -69,7 +69,7 @@ struct Options {
 /// What watches the table.
 enum By {
     Forwarder,
-    Rowcast(Server),
+    Rowcast(Box<Server>),
 }
 
 /// Who is timed: a server, a database of its own, a writer, and a client that polls.
@@ -100,7 +100,7 @@ impl Contestant {
         let since = server.get("/api/testtype").expect_status(200).header("rowcast-cursor").to_owned();
         let reader = Reader::start(server.port, &since);
         let writer = db.client();
-        Contestant { name: name.to_owned(), by: By::Rowcast(server), db, writer, reader, changes: 0 }
+        Contestant { name: name.to_owned(), by: By::Rowcast(Box::new(server)), db, writer, reader, changes: 0 }
     }
 
     /// One change, in milliseconds from just before its COMMIT.

@@ -51,7 +51,7 @@ fn poll(id: Option<u64>, since: &Arc<Cursor>) -> Poll {
 }
 
 async fn answered(hub: &Hub, poll: &Poll) -> Arc<Answer> {
-    match hub.wait(&poll, Instant::now() + Duration::from_secs(5)).await.unwrap() {
+    match hub.wait(poll, Instant::now() + Duration::from_secs(5)).await.unwrap() {
         Outcome::Answered(answer) => answer,
         Outcome::Behind { .. } => panic!("behind the ring"),
     }

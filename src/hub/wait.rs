@@ -31,7 +31,7 @@ pub struct Poll {
 
 impl Poll {
     /// "now" is the tip of a read that began after the poll arrived: what was committed before is not told.
-    fn from_cursor(&self, tip: &Arc<Cursor>) -> Poll {
+    fn beginning_at(&self, tip: &Arc<Cursor>) -> Poll {
         let resolve = |since: &Since| match since {
             Since::Now => Since::Cursor(tip.clone()),
             cursor => cursor.clone(),
@@ -71,7 +71,7 @@ impl Hub {
     pub async fn wait(&self, poll: &Poll, deadline: Instant) -> Result<Outcome> {
         if poll.since.iter().any(|since| matches!(since, Since::Now)) {
             self.read_afresh().await?;
-            return self.wait_from(&poll.from_cursor(&self.tip()), deadline).await;
+            return self.wait_from(&poll.beginning_at(&self.tip()), deadline).await;
         }
         if deadline <= Instant::now() {
             // Who does not wait asks for the state of this moment: what is committed by now is told now.
