@@ -1,5 +1,7 @@
 //! Bodies of requests: read within limits, and made into the values of a row.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body;
@@ -28,6 +30,20 @@ where
     tokio::time::timeout(limits.request_timeout, collect(body, limits.body_bytes)).await.unwrap_or_else(|_| {
         Err(Error::bad_request(format!("the body was not complete after {} seconds", limits.request_timeout.as_secs())))
     })
+}
+
+/// Takes what a client that was refused is still sending, within limits: a connection that is closed with something unread is
+/// reset, and the client might never read why it was refused.
+pub async fn discard<B>(body: B, limits: &Limits)
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    /// A client that takes longer over what it was asked not to send learns of it by a reset.
+    const PATIENCE: Duration = Duration::from_secs(1);
+    if !body.is_end_stream() {
+        _ = tokio::time::timeout(PATIENCE, collect(body, limits.body_bytes)).await;
+    }
 }
 
 async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes>

@@ -71,7 +71,7 @@ impl Entry {
 }
 
 /// Answers a request for `/api/_listen`.
-pub async fn handle(app: Arc<App>, head: Parts, incoming: Incoming) -> Result<Response> {
+pub async fn handle(app: Arc<App>, head: Parts, incoming: &mut Incoming) -> Result<Response> {
     if head.method != Method::POST {
         return Ok(problem::not_allowed(&head.method, "POST"));
     }

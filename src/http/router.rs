@@ -21,7 +21,13 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::R
     let untyped = app.config.pbp && jquery::is_untyped(&head);
     let metrics = app.metrics.clone();
     // What hyper keeps of a connection has room for this future, also while a poll is parked: so it is kept small.
-    let mut response = match Box::pin(route(app, head, incoming)).await {
+    let outcome = Box::pin(async move {
+        let (mut incoming, limits) = (incoming, app.config.limits);
+        let outcome = route(app, head, &mut incoming).await;
+        body::discard(incoming, &limits).await;
+        outcome
+    });
+    let mut response = match outcome.await {
         Ok(response) => response,
         Err(error) => {
             problem::log(&method, &path, &error);
@@ -47,7 +53,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 4] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY)),
 ];
 
-async fn route(app: Arc<App>, head: Parts, incoming: Incoming) -> Result<Response> {
+async fn route(app: Arc<App>, head: Parts, incoming: &mut Incoming) -> Result<Response> {
     guard::check(&head, &app.config.public_hosts)?;
     let path = head.uri.path();
     if path == "/api/_listen" || path == "/api/_listen/" {

@@ -35,7 +35,7 @@ const COME_BACK: Duration = Duration::from_secs(2);
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Answers a request for `/api/…`.
-pub async fn handle(app: &App, head: Parts, incoming: Incoming) -> Result<Response> {
+pub async fn handle(app: &App, head: Parts, incoming: &mut Incoming) -> Result<Response> {
     let (name, key) = parse_path(head.uri.path())?;
     let table = app.table(&name)?;
     let allowed = allowed(&table, key.is_some());
@@ -173,14 +173,14 @@ async fn delete(app: &App, table: Arc<Table>, key: Vec<String>) -> Result<Respon
 }
 
 /// A write's body. Whether the table may be written at all is asked first.
-async fn values(app: &App, table: &Table, head: &Parts, incoming: Incoming, blank: Blank) -> Result<Values> {
+async fn values(app: &App, table: &Table, head: &Parts, incoming: &mut Incoming, blank: Blank) -> Result<Values> {
     check_writable(table)?;
     let body = body::read(incoming, head, &app.config.limits).await?;
     body::row(head, &body, table, blank)
 }
 
 /// The same where the body names the row too. One without a body is told what is missing, not how to label it.
-async fn keyed_values(app: &App, table: &Table, head: &Parts, incoming: Incoming) -> Result<(Vec<String>, Values)> {
+async fn keyed_values(app: &App, table: &Table, head: &Parts, incoming: &mut Incoming) -> Result<(Vec<String>, Values)> {
     let values = if incoming.is_end_stream() {
         check_writable(table).map(|()| Values::new())?
     } else {

@@ -75,6 +75,22 @@ fn a_client_that_closes_or_half_closes_frees_its_place_at_once() {
     }
 }
 
+/// A connection that were closed with something unread would be reset, and the reason lost.
+#[test]
+fn a_client_that_is_refused_while_it_sends_reads_why_and_goes_on() {
+    let (_database, server) = example();
+    let mut stream = server.connect();
+    let head = "POST /api/testtype HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    // The server knows by now that it will refuse.
+    std::thread::sleep(Duration::from_millis(200));
+    stream.write_all(br#"{"name":"a"}"#).unwrap();
+    let mut text = String::new();
+    read_until(&mut stream, &mut text, "403");
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    read_until(&mut stream, &mut text, "200 OK");
+}
+
 /// What lies unread behind a poll must not hide that the client has left.
 #[test]
 fn a_client_that_leaves_after_pipelining_frees_its_place_too() {

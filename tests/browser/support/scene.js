@@ -173,15 +173,21 @@ export class Scene {
   }
 
   /**
-   * Another tab leads than this one.
+   * Another tab leads than this one, and goes on to: two hidden tabs, whose timers run at the same moments, may both
+   * steal the lock, and the second has it from the first at once.
    * @param {Tab} old @param {number} limit  ms @param {Tab[]} [tabs]
    * @returns {Promise<Tab>}
    */
   async successor(old, limit, tabs = this.tabs) {
     const others = tabs.filter((tab) => tab !== old);
-    return until('another master', limit, async () => {
+    const master = async () => {
       const states = await Promise.all(others.map((tab) => tab.state()));
       return others.find((_, i) => states[i].role === 'master');
+    };
+    return until('another master', limit, async () => {
+      const found = await master();
+      if (found) await new Promise((resolve) => setTimeout(resolve, 250));
+      return found && found === (await master()) ? found : undefined;
     });
   }
 
