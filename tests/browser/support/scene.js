@@ -77,6 +77,8 @@ export class Scene {
   writer = null;
   /** @type {import('puppeteer-core').BrowserContext} */
   profile = /** @type {any} */ (null);
+  /** @type {PollWatch[]} */
+  #watches = [];
   #cluster;
   #url;
   #host;
@@ -100,6 +102,8 @@ export class Scene {
   async close() {
     for (const pid of this.stopped) this.#continue(pid);
     await this.writer?.stop().catch(() => {});
+    // After a failure one would look on for ever, and the test never end.
+    for (const watch of this.#watches) await watch.stop();
     await this.profile?.close();
     await this.server.stop();
   }
@@ -235,7 +239,9 @@ export class Scene {
 
   /** Looks at the polls from here on. @param {number} [profiles] */
   watch(profiles = 1) {
-    return new PollWatch(this.server, profiles);
+    const watch = new PollWatch(this.server, profiles);
+    this.#watches.push(watch);
+    return watch;
   }
 
   /**
