@@ -72,9 +72,7 @@ impl App {
         }
         Ok(Subscription { id: id.into(), relation: FEED.1, filter: Filter::default() })
     }
-}
 
-impl App {
     /// One poll's answer by the deadline, its wait counted.
     pub async fn answer(&self, poll: &Poll, deadline: Instant) -> Result<Arc<Answer>> {
         let wait = self.metrics.http.poll();

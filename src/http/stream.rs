@@ -14,7 +14,7 @@ use hyper::body::Frame;
 use hyper::header::{CACHE_CONTROL, HeaderValue};
 use tokio::time::Instant;
 
-use super::{App, Response, encode, full, jitter, problem};
+use super::{App, Response, encode, jitter, problem, with_body};
 use crate::error::Result;
 use crate::filter::Wanted;
 use crate::hub::{Answer, Open, Poll, Since};
@@ -43,8 +43,7 @@ pub fn response(app: Arc<App>, table: String, filter: Wanted, since: Since, open
         let part = state.pending.pop_front()?;
         Some((Ok::<_, Infallible>(Frame::data(part)), state))
     });
-    let mut response = full(200, "text/event-stream", "");
-    *response.body_mut() = StreamBody::new(events).boxed_unsync();
+    let mut response = with_body(200, "text/event-stream", StreamBody::new(events).boxed_unsync());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert("X-Accel-Buffering", HeaderValue::from_static("no"));
     response
