@@ -54,13 +54,14 @@ pub fn run(load: Load) {
     let mut client = Client { load, poller: Poller::new(), connections: Vec::new(), asked: 0, told: Vec::new() };
     client.poller.add(std::io::stdin(), ORDERS);
     loop {
-        // In between polls go on: who is told that its time is up asks again.
-        for ready in client.poller.wait(None) {
-            if ready != ORDERS {
-                client.receive(ready);
-            } else if !client.obey() {
-                return;
-            }
+        // In between polls go on: who is told that its time is up asks again. Orders come last: who is heard while one is
+        // obeyed has nothing more to say, and to read from him would block.
+        let (orders, sockets): (Vec<usize>, Vec<usize>) = client.poller.wait(None).into_iter().partition(|&ready| ready == ORDERS);
+        for number in sockets {
+            client.receive(number);
+        }
+        if !orders.is_empty() && !client.obey() {
+            return;
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The HTTP side: the only room that parses requests and serialises answers.
 
-pub mod activity;
 pub mod assets;
 pub mod body;
 pub mod body_key;

@@ -5,11 +5,12 @@
 
 use std::env;
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use listenfd::ListenFd;
@@ -202,14 +203,32 @@ impl Stream {
 
     /// Waits for bytes, and copies the first of them without taking them; 0 where the client has closed.
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut look = |fd: std::os::fd::BorrowedFd| {
+        poll_fn(|context| self.poll_peek(context, buffer)).await
+    }
+
+    /// The same as a step of a future.
+    pub fn poll_peek(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        use std::os::fd::{AsFd, BorrowedFd};
+        let mut look = |fd: BorrowedFd| {
             let (_, count) = rustix::net::recv(fd, &mut *buffer, rustix::net::RecvFlags::PEEK)?;
             Ok(count)
         };
-        use std::os::fd::AsFd;
-        match self {
-            Stream::Tcp(stream) => stream.async_io(Interest::READABLE, || look(stream.as_fd())).await,
-            Stream::Unix(stream) => stream.async_io(Interest::READABLE, || look(stream.as_fd())).await,
+        loop {
+            let looked = match self {
+                Stream::Tcp(stream) => {
+                    ready!(stream.poll_read_ready(context))?;
+                    stream.try_io(Interest::READABLE, || look(stream.as_fd()))
+                }
+                Stream::Unix(stream) => {
+                    ready!(stream.poll_read_ready(context))?;
+                    stream.try_io(Interest::READABLE, || look(stream.as_fd()))
+                }
+            };
+            match looked {
+                // Now the runtime knows that there is nothing to read.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                looked => return Poll::Ready(looked),
+            }
         }
     }
 

@@ -1,21 +1,20 @@
 //! What an HTTP/1.1 connection is at: whether a request is being worked on, and when something last happened. And the bytes that a
 //! client sends behind such a request, which must not hide that it has left.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::Instant;
 
-use super::socket::Stream;
-
-/// How often it is looked whether a client is still there that has sent more than is read for now.
-const LOOK: Duration = Duration::from_secs(1);
+use super::handover::Handover;
+use super::presence::Presence;
+use crate::http::socket::Stream;
 
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
@@ -72,42 +71,42 @@ impl Activity {
         }
     }
 
-    fn touch(&self) {
+    /// A part of an answer has gone.
+    pub fn touch(&self) {
         self.last.store(self.begun.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 }
 
-/// A connection whose end is noticed, too, when the client has sent a second request behind one that is being worked on.
+/// A connection whose end is noticed, too, when the client has sent a second request behind one that is being worked on; and
+/// whose flushes are told to who waits for a head to be written.
 ///
 /// hyper finds out that a client has left by reading; but with a request in its buffer that has to wait its turn it reads no
-/// further, and a parked poll would keep its place until its time is up. hyper flushes at the end of every turn, even with
+/// further, and a poll that it holds would keep its place until its time is up. hyper flushes at the end of every turn, even with
 /// nothing to write: that is when this looks.
 pub struct Watched<'a> {
     stream: Stream,
+    /// What has been read before, and comes first.
+    read: Bytes,
     activity: &'a Activity,
-    /// There while the client is ahead.
-    look: Option<Pin<Box<Sleep>>>,
+    handover: &'a Handover,
+    presence: Presence,
 }
 
 impl<'a> Watched<'a> {
-    pub fn new(stream: Stream, activity: &'a Activity) -> Watched<'a> {
-        Watched { stream, activity, look: None }
+    pub fn new(stream: Stream, read: Bytes, activity: &'a Activity, handover: &'a Handover) -> Watched<'a> {
+        Watched { stream, read, activity, handover, presence: Presence::default() }
+    }
+
+    /// The stream, and what of what had been read before nobody has taken.
+    pub fn into_parts(self) -> (Stream, Bytes) {
+        (self.stream, self.read)
     }
 
     fn has_left(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.activity.is_ahead() {
-            self.look = None;
-            return false;
+        if self.activity.is_ahead() {
+            return self.presence.has_left_who_is_ahead(&self.stream, context);
         }
-        if self.stream.is_hung_up() {
-            return true;
-        }
-        // The end wakes us at once where nothing lies unread before it; else it is found at the next look.
-        self.stream.wake_when_readable(context);
-        let look = self.look.get_or_insert_with(|| Box::pin(sleep(LOOK)));
-        while look.as_mut().poll(context).is_ready() {
-            look.as_mut().reset(Instant::now() + LOOK);
-        }
+        self.presence = Presence::default();
         false
     }
 }
@@ -115,7 +114,13 @@ impl<'a> Watched<'a> {
 impl AsyncRead for Watched<'_> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let read = if self.read.is_empty() {
+            Pin::new(&mut self.stream).poll_read(context, buffer)
+        } else {
+            let count = self.read.len().min(buffer.remaining());
+            buffer.put_slice(&self.read.split_to(count));
+            Poll::Ready(Ok(()))
+        };
         if buffer.filled().len() > before {
             self.activity.read(&buffer.filled()[before..]);
         }
@@ -142,7 +147,11 @@ impl AsyncWrite for Watched<'_> {
         if self.has_left(context) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.handover.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
