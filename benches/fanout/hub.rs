@@ -45,7 +45,7 @@ fn cursor(xmax: u64) -> Arc<Cursor> {
 async fn park(hub: Arc<Hub>, row: u64, since: Arc<Cursor>) {
     let filter = Filter::new(BTreeMap::from([("id".to_owned(), row.to_string())]));
     let subscription = Subscription { id: "testtype".into(), relation: TABLE, filter };
-    let poll = Poll { subscriptions: Arc::new([subscription]), since: vec![Since::Cursor(since)] };
+    let poll = Poll::new([subscription], vec![Since::Cursor(since)]);
     hub.wait(&poll, (Instant::now() + Duration::from_secs(3_600)).into()).await.map(|_| ()).expect("a poll is answered");
 }
 

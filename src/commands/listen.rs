@@ -142,7 +142,8 @@ async fn poll(follow: &Follow, subscribed: &[Subscribed], cursor: &Arc<Cursor>) 
     for one in subscribed {
         subscriptions.push(follow.subscription(&one.table, &one.table, one.filter.clone()).await?);
     }
-    Ok(Poll { since: vec![Since::Cursor(cursor.clone()); subscriptions.len()], subscriptions: subscriptions.into() })
+    let since = vec![Since::Cursor(cursor.clone()); subscriptions.len()];
+    Ok(Poll::new(subscriptions, since))
 }
 
 /// Writes to stdout on a thread of its own, because a reader may be slow, and Ctrl-C must work all the same. False if the

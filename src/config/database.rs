@@ -77,7 +77,7 @@ pub struct Silence {
 
 /// The way to the database that `database_url`, libpq's variables or the private cluster ask for.
 pub fn database_config(database_url: Option<&str>) -> Result<Address> {
-    find(database_url, "database_url", &Environment::of_process()).map_err(Error::bad_request)
+    find(database_url, &Environment::of_process(), Path::new(PRIVATE_CLUSTER)).map_err(Error::bad_request)
 }
 
 /// The tailer's way: its own where it was given one.
@@ -95,11 +95,11 @@ pub fn how_to_start(database_url: Option<&str>) -> Option<&'static str> {
     private.then_some("./reinitdb.sh --start starts the private cluster again, with its data as it is")
 }
 
-fn find(database_url: Option<&str>, origin: &str, environment: &Environment) -> std::result::Result<Address, String> {
+fn find(database_url: Option<&str>, environment: &Environment, private_cluster: &Path) -> std::result::Result<Address, String> {
     match database_url.filter(|url| !url.trim().is_empty()) {
-        Some(url) => Address::resolve(url, origin, environment),
+        Some(url) => Address::resolve(url, "database_url", environment),
         None if variables_say_where(environment) => Address::resolve("", "the PG* variables", environment),
-        None => match std::fs::read_to_string(PRIVATE_CLUSTER) {
+        None => match std::fs::read_to_string(private_cluster) {
             Ok(url) => Address::resolve(&url, PRIVATE_CLUSTER, environment),
             Err(_) => {
                 Err("no database is given: set DATABASE_URL, or run ./reinitdb.sh, which makes a private cluster in the checkout"

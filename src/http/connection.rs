@@ -6,6 +6,7 @@ mod http1;
 mod http2;
 mod long;
 mod presence;
+pub mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

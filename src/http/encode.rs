@@ -14,11 +14,27 @@ use super::{jitter, problem};
 /// there is no room for it, resets take its place: whoever gets them reads its tables anew, when there is.
 pub fn body(answer: &Answer, room: &Room) -> Bytes {
     if answer.retry_after.is_some() {
-        return Bytes::from(answer_json(answer, false));
+        return Bytes::from(answer_json(String::new(), answer, false));
     }
-    let without_changes = || Bytes::from(answer_json(answer, true));
-    answer.body.get_or_init(|| room.hold(answer_json(answer, false).into_bytes()).unwrap_or_else(without_changes)).clone()
+    let chunk = last_chunk(answer, room);
+    chunk.slice(CHUNK_SIZE.len()..chunk.len() - CHUNK_END.len())
 }
+
+/// The same as the last chunk of a body, and the body's end (RFC 9112, 7.1): to be sent as it is.
+pub fn last_chunk(answer: &Answer, room: &Room) -> Bytes {
+    let encode = |as_resets| {
+        let mut chunk = answer_json(CHUNK_SIZE.to_owned(), answer, as_resets);
+        let size = format!("{:08x}", chunk.len() - CHUNK_SIZE.len());
+        chunk.replace_range(..size.len(), &size);
+        chunk + CHUNK_END
+    };
+    answer.body.get_or_init(|| room.hold(encode(false).into_bytes()).unwrap_or_else(|| Bytes::from(encode(true)))).clone()
+}
+
+/// The place of a chunk's size, of which nobody need know the number of digits.
+const CHUNK_SIZE: &str = "00000000\r\n";
+
+const CHUNK_END: &str = "\r\n0\r\n\r\n";
 
 /// The body of an answer without news, with a cursor in another spelling.
 pub fn no_news(cursor: &str) -> String {
@@ -35,8 +51,8 @@ pub fn late_problem(error: &Error) -> Bytes {
     Bytes::from(Value::Object(body).to_string())
 }
 
-fn answer_json(answer: &Answer, as_resets: bool) -> String {
-    let mut json = String::with_capacity(128);
+/// An answer behind what is in `json`.
+fn answer_json(mut json: String, answer: &Answer, as_resets: bool) -> String {
     json.push_str("{\"cursor\":\"");
     json.push_str(&answer.cursor.to_string());
     json.push_str("\",\"answers\":[");

@@ -96,10 +96,8 @@ pub async fn handle(app: Arc<App>, head: Parts, incoming: &mut Incoming) -> Resu
 /// Waits for news of any entry. Returns the places of those that have some, each with the mtime that it is told.
 async fn listen(app: &App, entries: &[Entry]) -> Result<Vec<(usize, Micros)>> {
     let since = |entry: &Entry| entry.since.clone().map_or(Since::Now, Since::Cursor);
-    let poll = Poll {
-        subscriptions: entries.iter().flat_map(|entry| entry.subscriptions.iter().cloned()).collect(),
-        since: entries.iter().flat_map(|entry| entry.subscriptions.iter().map(|_| since(entry))).collect(),
-    };
+    let subscriptions: Vec<_> = entries.iter().flat_map(|entry| entry.subscriptions.iter().cloned()).collect();
+    let poll = Poll::new(subscriptions, entries.iter().flat_map(|entry| entry.subscriptions.iter().map(|_| since(entry))).collect());
     let at_once = poll.since.iter().any(|since| matches!(since, Since::Now));
     let deadline = if at_once { Instant::now() } else { Instant::now() + WAIT };
     let answer = app.answer(&poll, deadline).await?;

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use super::connection::wire::Wire;
 use super::poll_body::PollBody;
 use super::{App, Response, encode, fields, full, problem, stream, with_body};
 use crate::cursor::Cursor;
@@ -71,10 +72,12 @@ pub async fn post(app: Arc<App>, body: Bytes) -> Result<Response> {
         _ => return Err(Error::bad_request("browser and term belong together: give both or neither")),
     };
     let poll = resolve(&app, request.subscriptions).await?;
-    let waiting = Waiting { poll, wait, seat, _open: open };
+    let mut waiting = Waiting { poll, wait, seat, _open: open };
     match heartbeat {
         None => Ok(json_response(&app, &*wait_for(&app, waiting).await?)),
         Some(every) => {
+            let wire = Arc::new(Wire::new(app.room.clone()));
+            waiting.poll.line = Some(wire.clone());
             let answered = async move {
                 match wait_for(&app, waiting).await {
                     Ok(answer) => encode::body(&answer, &app.room),
@@ -89,6 +92,7 @@ pub async fn post(app: Arc<App>, body: Bytes) -> Result<Response> {
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             // A proxy that buffers would keep the heartbeats from the browser.
             response.headers_mut().insert("X-Accel-Buffering", HeaderValue::from_static("no"));
+            response.extensions_mut().insert(wire);
             Ok(response)
         }
     }
@@ -123,7 +127,7 @@ pub async fn get(app: Arc<App>, head: &Parts) -> Result<Response> {
     if events {
         return Ok(stream::response(app, table, filter, asked_since, open));
     }
-    let poll = Poll { subscriptions: Arc::new([subscription]), since: vec![asked_since.clone()] };
+    let poll = Poll::new([subscription], vec![asked_since.clone()]);
     let answer = wait_for(&app, Waiting { poll, wait, seat: None, _open: open }).await?;
     let moved = matches!(&asked_since, Since::Cursor(asked) if *asked != answer.cursor);
     let quiet = matches!(asked_since, Since::Cursor(_)) && !moved && answer.answers.is_empty();
@@ -176,7 +180,7 @@ async fn resolve(app: &App, wanted: Vec<WantedSubscription>) -> Result<Poll> {
         since.push(parse_since(&one.since)?);
         subscriptions.push(app.subscription(&one.id, &one.table, filter).await?);
     }
-    Ok(Poll { subscriptions: subscriptions.into(), since })
+    Ok(Poll::new(subscriptions, since))
 }
 
 fn parse_since(text: &str) -> Result<Since> {

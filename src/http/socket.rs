@@ -232,6 +232,14 @@ impl Stream {
         }
     }
 
+    /// Writes what can be written now, without the exclusive right to the stream that [`AsyncWrite`] asks for.
+    pub fn try_write_vectored(&self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.try_write_vectored(slices),
+            Stream::Unix(stream) => stream.try_write_vectored(slices),
+        }
+    }
+
     /// Wakes the task when there is something to read, if there is nothing now.
     pub fn wake_when_readable(&self, context: &mut Context<'_>) {
         _ = match self {

@@ -89,7 +89,7 @@ fn event(head: String, json: Bytes) -> Vec<Bytes> {
 /// The table is looked up by its name each time: it may have been made anew, or be exposed no longer.
 async fn next_answer(state: &State) -> Result<Arc<Answer>> {
     let subscription = state.app.subscription(&state.table, &state.table, state.filter.clone()).await?;
-    let poll = Poll { subscriptions: Arc::new([subscription]), since: vec![state.since.clone()] };
+    let poll = Poll::new([subscription], vec![state.since.clone()]);
     // Its rounds are no polls: they are not counted as such.
     state.app.follow.answer(&poll, Instant::now() + HEARTBEAT).await
 }

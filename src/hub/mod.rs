@@ -7,6 +7,7 @@ mod answer;
 mod browsers;
 mod counts;
 mod freshness;
+mod letter;
 mod parked;
 mod ring;
 mod subscription;
@@ -27,6 +28,7 @@ pub use answer::{Answer, SubscriptionAnswer, Told};
 pub use browsers::{BrowserId, Seat};
 pub use counts::Counts;
 pub use freshness::Ticket;
+pub use letter::Line;
 pub use subscription::Subscription;
 pub use wait::{Outcome, Poll, Since, cursors};
 
@@ -58,9 +60,12 @@ pub struct Hub {
     pub counts: Counts,
 }
 
-/// The most polls that the tailer answers itself. More are answered by a worker of the runtime where they wait, so many at a
-/// time: a worker wakes its own tasks far cheaper than another thread does, and meanwhile the tailer reads on.
-const AT_ONCE: usize = 128;
+/// The most polls that the tailer answers itself. More are answered by the workers of the runtime where they wait, and
+/// meanwhile the tailer reads on.
+const BY_THE_TAILER: usize = 16;
+
+/// How many polls a worker answers before others have their turn: half a millisecond's.
+const IN_A_TURN: usize = 64;
 
 struct State {
     ring: Ring,
@@ -220,7 +225,11 @@ impl Hub {
     fn deliver(&self, answered: Answered) {
         self.counts.from_batch.inc_by(answered.len() as u64);
         match &self.runtime {
-            Some(runtime) if answered.len() > AT_ONCE => drop(runtime.spawn(answered.send_in_turns(AT_ONCE))),
+            Some(runtime) if answered.len() > BY_THE_TAILER => {
+                for part in answered.in_parts(runtime.metrics().num_workers()) {
+                    runtime.spawn(part.send_in_turns(IN_A_TURN));
+                }
+            }
             _ => answered.send(),
         }
     }

@@ -9,14 +9,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::value::RawValue;
-use tokio::sync::oneshot;
-
 use super::answer::{Answer, Gathered, Told, in_poll_order, size};
+use super::letter::{Line, Reader, Sender, letter};
 use super::subscription::Subscription;
 use crate::change::{Batch, Change, Image, Relation};
 use crate::cursor::Cursor;
 use crate::filter::Filter;
+use serde_json::value::RawValue;
 
 /// A group's number; a place in it is `(GroupId, usize)`, the second being the subscription's.
 type GroupId = u64;
@@ -33,7 +32,7 @@ pub struct Parked {
 
 struct Group {
     subscriptions: Arc<[Subscription]>,
-    waiting: HashMap<u64, oneshot::Sender<Arc<Answer>>>,
+    waiting: HashMap<u64, Sender>,
 }
 
 /// Who waits for a table.
@@ -64,39 +63,54 @@ impl Answered {
     pub fn send(self) {
         for (waiting, answer) in self.each() {
             // Whoever left meanwhile comes back with the cursor that it had.
-            _ = waiting.send(answer);
+            waiting.send(answer);
         }
     }
 
-    /// Sends so many at a time, and lets those go on who have theirs.
-    pub async fn send_in_turns(self, at_once: usize) {
-        for (place, (waiting, answer)) in self.each().enumerate() {
-            if place % at_once == at_once - 1 {
-                tokio::task::yield_now().await;
-            }
-            _ = waiting.send(answer);
-        }
+    /// The same in parts of about equal size, as many as may be sent at once.
+    pub fn in_parts(self, count: usize) -> impl Iterator<Item = Part> {
+        let size = self.len().div_ceil(count.max(1)).max(1);
+        let mut left = self.each();
+        std::iter::from_fn(move || {
+            let part: Vec<_> = left.by_ref().take(size).collect();
+            (!part.is_empty()).then_some(Part(part))
+        })
     }
 
-    fn each(self) -> impl Iterator<Item = (oneshot::Sender<Arc<Answer>>, Arc<Answer>)> {
+    fn each(self) -> impl Iterator<Item = (Sender, Arc<Answer>)> {
         self.0.into_iter().flat_map(|(group, answer)| group.waiting.into_values().map(move |waiting| (waiting, answer.clone())))
     }
 }
 
+/// Some of [`Answered`].
+pub struct Part(Vec<(Sender, Arc<Answer>)>);
+
+impl Part {
+    /// Sends so many at a time, and lets others have their turn.
+    pub async fn send_in_turns(self, at_once: usize) {
+        for (place, (waiting, answer)) in self.0.into_iter().enumerate() {
+            if place % at_once == at_once - 1 {
+                tokio::task::yield_now().await;
+            }
+            waiting.send(answer);
+        }
+    }
+}
+
 impl Parked {
-    /// Parks a poll that has seen the ring's tip.
-    pub fn park(&mut self, subscriptions: &Arc<[Subscription]>) -> (Spot, oneshot::Receiver<Arc<Answer>>) {
+    /// Parks a poll that has seen the ring's tip, and whose client can be told by `line`.
+    pub fn park(&mut self, subscriptions: &Arc<[Subscription]>, line: Option<Arc<dyn Line>>) -> (Spot, Reader) {
         self.next += 1;
         let number = self.next;
         let group = match self.by_subscriptions.get(subscriptions) {
             Some(&group) => group,
             None => self.open_group(number, subscriptions),
         };
-        let (sender, receiver) = oneshot::channel();
+        let (sender, reader) = letter(line);
         if let Some(group) = self.groups.get_mut(&group) {
             group.waiting.insert(number, sender);
         }
-        (Spot { group, number }, receiver)
+        (Spot { group, number }, reader)
     }
 
     /// Takes a poll out again. False if it is out already: then its answer has been made, and will be sent.

@@ -47,7 +47,7 @@ fn batch(from: &Arc<Cursor>, to: &Arc<Cursor>, changes: Vec<Arc<Change>>) -> Bat
 fn poll(id: Option<u64>, since: &Arc<Cursor>) -> Poll {
     let filter = Filter::new(id.map(|id| ("id".to_owned(), id.to_string())).into_iter().collect::<BTreeMap<_, _>>());
     let subscription = Subscription { id: "a".into(), relation: TABLE, filter };
-    Poll { subscriptions: Arc::new([subscription]), since: vec![Since::Cursor(since.clone())] }
+    Poll::new([subscription], vec![Since::Cursor(since.clone())])
 }
 
 async fn answered(hub: &Hub, poll: &Poll) -> Arc<Answer> {
@@ -272,10 +272,10 @@ async fn everybody_is_told_however_many_they_are() {
     let first = cursor(10, &[]);
     hub.begin(&first, &[], false);
     let mut tasks = Vec::new();
-    for _ in 0..10 * AT_ONCE {
+    for _ in 0..10 * IN_A_TURN {
         tasks.push(parked(&hub, poll(None, &first)).await);
     }
-    let leaving = tasks.split_off(9 * AT_ONCE);
+    let leaving = tasks.split_off(9 * IN_A_TURN);
     leaving.iter().for_each(tokio::task::JoinHandle::abort);
     hub.publish(batch(&first, &cursor(11, &[]), vec![insert(10, 1)]));
     for task in tasks {
@@ -294,7 +294,7 @@ async fn what_a_poll_is_told_has_a_bound_whatever_its_subscriptions() {
     let (first, second) = (cursor(10, &[]), cursor(11, &[]));
     hub.begin(&first, &[], false);
     let subscriptions = (0..50).map(|id| Subscription { id: id.to_string().into(), relation: TABLE, filter: Filter::default() });
-    let many = Poll { subscriptions: subscriptions.collect(), since: vec![Since::Cursor(first.clone()); 50] };
+    let many = Poll::new(subscriptions.collect::<Vec<_>>(), vec![Since::Cursor(first.clone()); 50]);
     let waiting = parked(&hub, many.clone()).await;
     hub.publish(batch(&first, &second, vec![insert(10, 1)]));
     // Parked, and by the ring.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Gathered, Told, in_poll_order, told_since};
+use super::letter::{Line, Reader};
 use super::parked::Spot;
 use super::subscription::Subscription;
 use super::{Hub, State};
@@ -27,16 +27,22 @@ pub enum Since {
 pub struct Poll {
     pub subscriptions: Arc<[Subscription]>,
     pub since: Vec<Since>,
+    /// The way to its client past the task that waits for the answer.
+    pub line: Option<Arc<dyn Line>>,
 }
 
 impl Poll {
+    pub fn new(subscriptions: impl Into<Arc<[Subscription]>>, since: Vec<Since>) -> Poll {
+        Poll { subscriptions: subscriptions.into(), since, line: None }
+    }
+
     /// "now" is the tip of a read that began after the poll arrived: what was committed before is not told.
     fn beginning_at(&self, tip: &Arc<Cursor>) -> Poll {
         let resolve = |since: &Since| match since {
             Since::Now => Since::Cursor(tip.clone()),
             cursor => cursor.clone(),
         };
-        Poll { subscriptions: self.subscriptions.clone(), since: self.since.iter().map(resolve).collect() }
+        Poll { since: self.since.iter().map(resolve).collect(), ..self.clone() }
     }
 }
 
@@ -62,7 +68,7 @@ enum Look {
     },
     /// A cursor is newer than the tip.
     Ahead,
-    Parked(Spot, oneshot::Receiver<Arc<Answer>>),
+    Parked(Spot, Reader),
 }
 
 impl Hub {
@@ -106,7 +112,7 @@ impl Hub {
                     self.read_afresh().await?;
                     fresh = true;
                 }
-                Look::Parked(spot, receiver) => return Ok(Outcome::Answered(self.parked(spot, receiver, deadline).await?)),
+                Look::Parked(spot, reader) => return Ok(Outcome::Answered(self.parked(spot, reader, deadline).await?)),
             }
         }
     }
@@ -138,8 +144,8 @@ impl Hub {
             return Look::Done(Outcome::Behind { to: tip, places: behind });
         }
         if batches.is_empty() && reset.is_empty() {
-            let (spot, receiver) = state.parked.park(&poll.subscriptions);
-            return Look::Parked(spot, receiver);
+            let (spot, reader) = state.parked.park(&poll.subscriptions, poll.line.clone());
+            return Look::Parked(spot, reader);
         }
         Look::Gather { to: tip, batches, reset }
     }
@@ -195,11 +201,11 @@ impl Hub {
         Answer::new(to.clone(), answers)
     }
 
-    async fn parked(&self, spot: Spot, mut receiver: oneshot::Receiver<Arc<Answer>>, deadline: Instant) -> Result<Arc<Answer>> {
+    async fn parked(&self, spot: Spot, mut reader: Reader, deadline: Instant) -> Result<Arc<Answer>> {
         self.counts.parked.inc();
         let mut place = Place { hub: self, spot: Some(spot) };
         let never = |_| Error::internal("a poll's answer was made and never sent");
-        match timeout_at(deadline, &mut receiver).await {
+        match timeout_at(deadline, &mut reader).await {
             Ok(answer) => {
                 // Whoever answered has taken the poll out.
                 place.spot = None;
@@ -208,7 +214,7 @@ impl Hub {
             Err(_) => match place.leave() {
                 Some(tip) => Ok(Arc::new(Answer::new(tip, Vec::new()))),
                 // A batch took the poll out at this very moment: the tip is past what the poll has yet to be told.
-                None => receiver.await.map_err(never),
+                None => reader.await.map_err(never),
             },
         }
     }

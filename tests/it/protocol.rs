@@ -1,6 +1,7 @@
 //! What is spoken on a connection: HTTP/1.1 with keep-alive and pipelining, HTTP/2, events, and how a client leaves.
 
 mod http2;
+mod long;
 mod stalled;
 
 use std::io::{Read, Write};
@@ -96,7 +97,7 @@ fn a_client_that_is_refused_while_it_sends_reads_why_and_goes_on() {
 fn a_client_that_leaves_after_pipelining_frees_its_place_too() {
     let (_database, server) = example();
     let behind = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    for (what, request) in ways_to_wait().into_iter().take(2) {
+    for (what, request) in ways_to_wait() {
         // In the poll's own segment, in one of its own, and more than is read ahead.
         for (first, later) in [(behind, String::new()), ("", behind.to_owned()), (behind, behind.repeat(500))] {
             for half in [true, false] {
@@ -133,21 +134,30 @@ fn pipelined_requests_are_answered_in_order() {
 #[test]
 fn a_request_behind_a_poll_is_answered_after_it() {
     let (database, server) = example();
-    let [(_, get), ..] = ways_to_wait();
-    let mut stream = open(&server, &format!("{get}GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-    // Longer than it takes to look whether the client is there: it is, and the poll waits on.
-    std::thread::sleep(Duration::from_millis(1_200));
-    assert_eq!(server.open_polls(), 1);
-    insert(&database, "ann");
-    let mut text = String::new();
-    read_until(&mut stream, &mut text, r#"{"status":"ok"}"#);
-    let (poll, health) = (text.find("\"ann\"").expect("the poll's answer"), text.find(r#"{"status":"ok"}"#).unwrap());
-    assert!(poll < health, "{text}");
-    // The connection goes on.
-    stream.write_all(get.as_bytes()).unwrap();
-    server.wait_for_open_polls(1);
-    insert(&database, "bob");
-    read_until(&mut stream, &mut text, "\"bob\"");
+    let behind = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (what, poll) in ways_to_wait().into_iter().take(3) {
+        for (first, later) in [(behind, ""), ("", behind)] {
+            let mut stream = open(&server, &format!("{poll}{first}"));
+            stream.write_all(later.as_bytes()).unwrap();
+            // Longer than it takes to look whether the client is there: it is, and the poll waits on.
+            std::thread::sleep(Duration::from_millis(1_200));
+            assert_eq!(server.open_polls(), 1, "{what}");
+            insert(&database, "ann");
+            let told = Instant::now();
+            let mut text = String::new();
+            read_until(&mut stream, &mut text, r#"{"status":"ok"}"#);
+            assert!(told.elapsed() < AT_ONCE, "{what}: what was behind it was answered after {:?}", told.elapsed());
+            let (poll_end, health) = (text.find("\"ann\"").expect("the poll's answer"), text.find(r#"{"status":"ok"}"#).unwrap());
+            assert!(poll_end < health, "{what}: {text}");
+            // The connection goes on.
+            stream.write_all(poll.as_bytes()).unwrap();
+            server.wait_for_open_polls(1);
+            insert(&database, "bob");
+            read_until(&mut stream, &mut text, "\"bob\"");
+            drop(stream);
+            server.wait_for_open_polls(0);
+        }
+    }
 }
 
 #[test]

@@ -160,14 +160,20 @@ fn a_certificate_of_its_own_is_found_or_named() {
 #[test]
 fn the_string_then_the_variables_then_the_private_cluster() {
     let with = |variables: &[(&str, &str)]| home(variables).environment.clone();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("database_url");
+    let find = |database_url, environment: &_| super::find(database_url, environment, &file);
     let nothing = with(&[]);
-    assert!(find(None, "database_url", &nothing).unwrap_err().contains("./reinitdb.sh"));
-    assert!(find(Some(" "), "database_url", &nothing).unwrap_err().contains("./reinitdb.sh"));
+    assert!(find(None, &nothing).unwrap_err().contains("./reinitdb.sh"));
+    assert!(find(Some(" "), &nothing).unwrap_err().contains("./reinitdb.sh"));
     let variables = with(&[("PGDATABASE", "shop"), ("PGUSER", "app")]);
-    assert_eq!(find(None, "database_url", &variables).unwrap().database, "shop");
-    let both = find(Some("host=db dbname=mine"), "database_url", &variables).unwrap();
+    assert_eq!(find(None, &variables).unwrap().database, "shop");
+    let both = find(Some("host=db dbname=mine"), &variables).unwrap();
     assert_eq!((both.database.as_str(), both.user.as_str()), ("mine", "app"));
     // A password alone does not say where.
-    assert!(find(None, "database_url", &with(&[("PGPASSWORD", "x")])).is_err());
-    assert!(find(None, "database_url", &with(&[("PGSERVICE", "x")])).unwrap_err().contains("[x]"));
+    assert!(find(None, &with(&[("PGPASSWORD", "x")])).is_err());
+    assert!(find(None, &with(&[("PGSERVICE", "x")])).unwrap_err().contains("[x]"));
+    std::fs::write(&file, "postgresql://rowcast@/helloworld?host=/private").unwrap();
+    assert_eq!(find(None, &nothing).unwrap().database, "helloworld");
+    assert_eq!(find(None, &variables).unwrap().database, "shop");
 }

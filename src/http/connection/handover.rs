@@ -15,14 +15,22 @@ use hyper::body::{Body, Frame};
 use hyper::header::{CONNECTION, CONTENT_LENGTH};
 use hyper::{Method, Request, Version};
 
+use super::wire::Wire;
 use crate::http::{Response, ResponseBody};
 
 /// Shared by what hyper is made of, which is one task.
 #[derive(Default)]
 pub struct Handover {
-    body: Mutex<Option<ResponseBody>>,
+    body: Mutex<Option<Handed>>,
     /// How far hyper has come with the head.
     head: AtomicU8,
+}
+
+/// What is handed over.
+pub struct Handed {
+    pub body: ResponseBody,
+    /// The wire that its answer may be told on, if it knows one.
+    pub wire: Option<Arc<Wire>>,
 }
 
 const IN_BUFFER: u8 = 1;
@@ -30,7 +38,7 @@ const WRITTEN: u8 = 2;
 
 impl Handover {
     /// Keeps a body that comes bit by bit, and puts one in its place that hyper can wait for.
-    pub fn take_body(self: &Arc<Self>, response: Response) -> Response {
+    pub fn take_body(self: &Arc<Self>, mut response: Response) -> Response {
         let headers = response.headers();
         // What ends with its connection, or has a length, is framed in another way.
         let is_chunked =
@@ -38,8 +46,9 @@ impl Handover {
         if !is_chunked {
             return response;
         }
+        let wire = response.extensions_mut().remove();
         response.map(|body| {
-            *self.body() = Some(body);
+            *self.body() = Some(Handed { body, wire });
             Placeholder(self.clone()).boxed_unsync()
         })
     }
@@ -50,14 +59,14 @@ impl Handover {
     }
 
     /// The body, once its head has been written.
-    pub fn body_if_due(&self) -> Option<ResponseBody> {
+    pub fn body_if_due(&self) -> Option<Handed> {
         if self.head.load(Ordering::Relaxed) != WRITTEN {
             return None;
         }
         self.body().take()
     }
 
-    fn body(&self) -> std::sync::MutexGuard<'_, Option<ResponseBody>> {
+    fn body(&self) -> std::sync::MutexGuard<'_, Option<Handed>> {
         self.body.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -19,10 +19,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::activity::{Activity, Watched};
-use super::handover::{Handover, is_fit};
+use super::handover::{Handed, Handover, is_fit};
+use super::wire::Wire;
 use super::{HEAD_BYTES, HEAD_TIMEOUT, QUIET, last, long, trace};
 use crate::http::socket::Stream;
-use crate::http::{App, ResponseBody, router};
+use crate::http::{App, router};
 use crate::stop::Stop;
 
 /// The most headers of a request; more is 431.
@@ -37,7 +38,7 @@ struct Parted {
     /// What hyper has read of later requests.
     read: Bytes,
     /// What is left to be sent of the answer.
-    body: ResponseBody,
+    answer: Handed,
     /// Whether no other request is to be taken.
     is_last: bool,
 }
@@ -49,12 +50,14 @@ pub async fn serve(mut stream: Stream, app: Arc<App>, mut stop: Stop) {
     loop {
         // In a box, which is gone while a long answer is being sent.
         let Some(parted) = Box::pin(exchange(stream, read, &app, &activity, &mut stop)).await else { return };
-        stream = parted.stream;
-        read = parted.read;
-        let sent = long::send(&mut stream, parted.body, &activity).await;
-        if sent.is_err() || parted.is_last {
-            return;
+        let wire = parted.answer.wire.unwrap_or_else(|| Arc::new(Wire::new(app.room.clone())));
+        wire.take(parted.stream, !parted.read.is_empty());
+        let sent = long::send(&wire, parted.answer.body, &activity).await;
+        match wire.give_back() {
+            Some(after) if sent.is_ok() && !parted.is_last => stream = after,
+            _ => return,
         }
+        read = parted.read;
         if read.is_empty() && !another_comes(&stream, &mut stop).await {
             return;
         }
@@ -118,12 +121,12 @@ async fn exchange(stream: Stream, read: Bytes, app: &Arc<App>, activity: &Activi
             trace(ended);
             None
         }
-        Over::HandedOver(body) => {
+        Over::HandedOver(answer) => {
             let parts = connection.into_parts();
             let (stream, unread) = parts.io.into_inner().into_parts();
             // What hyper took came before what it did not.
             let read = if unread.is_empty() { parts.read_buf } else { [parts.read_buf, unread].concat().into() };
-            Some(Parted { stream, read, body, is_last })
+            Some(Parted { stream, read, answer, is_last })
         }
     }
 }
@@ -131,13 +134,13 @@ async fn exchange(stream: Stream, read: Bytes, app: &Arc<App>, activity: &Activi
 /// How hyper's part ends.
 enum Over {
     Ended(hyper::Result<()>),
-    HandedOver(ResponseBody),
+    HandedOver(Handed),
 }
 
 async fn until_over(connection: &mut (impl Future<Output = hyper::Result<()>> + Unpin), handover: &Handover) -> Over {
     poll_fn(|context| match Pin::new(&mut *connection).poll(context) {
         Poll::Ready(ended) => Poll::Ready(Over::Ended(ended)),
-        Poll::Pending => handover.body_if_due().map_or(Poll::Pending, |body| Poll::Ready(Over::HandedOver(body))),
+        Poll::Pending => handover.body_if_due().map_or(Poll::Pending, |answer| Poll::Ready(Over::HandedOver(answer))),
     })
     .await
 }

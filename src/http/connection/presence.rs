@@ -19,6 +19,11 @@ pub struct Presence {
 }
 
 impl Presence {
+    /// Whether the client has been found to have sent more than is read for now.
+    pub fn is_ahead(&self) -> bool {
+        self.look.is_some()
+    }
+
     /// Whether the client has left. If not, the task is woken when it does.
     pub fn has_left(&mut self, stream: &Stream, context: &mut Context<'_>) -> bool {
         if self.look.is_none() {
