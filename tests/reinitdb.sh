@@ -8,7 +8,7 @@ set -euo pipefail
 export LC_ALL=C
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 project=$PWD
-binary=target/release/rowcast # `cargo build --release` makes it
+binary=target/debug/rowcast # `cargo build` makes it
 # /tmp, so that the ordinary user and PostgreSQL's may enter, and sockets have short paths.
 workspace=$(mktemp -d /tmp/rowcast-tests.XXXXXX)
 chmod 0755 "$workspace"

@@ -1,48 +1,85 @@
-/** From the end of the server's answer in the master to the callback of the last of twenty followers. */
+/**
+ * From the end of the server's answer in the master to followers' callbacks; beside it, in the same tabs and in turn with it, what a bare
+ * write to localStorage takes to the same tabs' storage events, which nothing can be faster than.
+ */
 import { until } from '../../tests/browser/support/until.js';
 import { quantile, within } from './scene.js';
 
-const FOLLOWERS = 20;
+/** As many as somebody has open, and as many as the bound is for. */
+const FOLLOWERS = [4, 20];
 const CHANGES = 200;
 const EVERY_MS = 100;
+const YARDSTICK = 'yardstick';
 
 /** @param {import('./scene.js').House} house */
 export async function rebroadcast(house) {
-  await within(house, 'localhost', async (scene) => {
-    const [master, ...followers] = await scene.open(FOLLOWERS + 1);
-    await master.page.evaluate(() => {
-      window.answered = [];
-      const { decode } = TextDecoder.prototype;
-      TextDecoder.prototype.decode = function (...all) {
-        const text = decode.apply(this, all);
-        // An answer's last part is followed by this call alone.
-        if (all.length === 0) window.answered.push(performance.timeOrigin + performance.now());
-        return text;
-      };
-    });
-    for (const { page } of followers) {
-      await page.evaluate(() => {
-        window.heard = [];
-        window.rowcast.subscribe('testtype', {}, () => window.heard.push(performance.timeOrigin + performance.now()));
-      });
-    }
-    await until('all to be settled', 5000, async () => (await scene.server.pollsOpen()) === 1);
-    // A change at a time: each is an answer of its own.
-    for (let n = 0; n < CHANGES; n++) {
-      await scene.psql(`insert into testtype (name, value) values ('row', ${n})`);
-      await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
-    }
-    const answered = await master.page.evaluate(() => window.answered);
-    const heard = await Promise.all(followers.map(({ page }) => page.evaluate(() => window.heard)));
-    const delays = answered.slice(-CHANGES).map((at, n) => heard.map((times) => (times.at(n - CHANGES) ?? Infinity) - at));
-    const lasts = delays.map((each) => Math.max(...each));
-    console.log(`\nfrom the master's answer to followers' callbacks, ms, ${FOLLOWERS} followers, ${CHANGES} changes`);
-    console.table({
-      'a follower': { p50: round(quantile(delays.flat(), 0.5)), p95: round(quantile(delays.flat(), 0.95)) },
-      'reach for a follower': { p50: 2, p95: 10 },
-      'the last of them': { p50: round(quantile(lasts, 0.5)), p95: round(quantile(lasts, 0.95)) },
-    });
+  for (const count of FOLLOWERS) await within(house, 'localhost', (scene) => among(scene, count));
+}
+
+/** @param {import('./scene.js').Scene} scene @param {number} count */
+async function among(scene, count) {
+  const [master, ...followers] = await scene.open(count + 1);
+  await master.page.evaluate(() => {
+    window.answered = [];
+    const { decode } = TextDecoder.prototype;
+    TextDecoder.prototype.decode = function (...all) {
+      const text = decode.apply(this, all);
+      // An answer's last part is followed by this call alone.
+      if (all.length === 0) window.answered.push(performance.timeOrigin + performance.now());
+      return text;
+    };
   });
+  for (const { page } of followers) {
+    await page.evaluate((key) => {
+      window.heard = [];
+      window.stored = [];
+      window.rowcast.subscribe('testtype', {}, () => window.heard.push(performance.timeOrigin + performance.now()));
+      window.addEventListener('storage', (event) => {
+        if (event.key === key) window.stored.push(performance.timeOrigin + performance.now());
+      });
+    }, YARDSTICK);
+  }
+  await until('all to be settled', 5000, async () => (await scene.server.pollsOpen()) === 1);
+  const written = [];
+  for (let n = 0; n < CHANGES; n++) {
+    // A change at a time: each is an answer of its own.
+    await scene.psql(`insert into testtype (name, value) values ('row', ${n})`);
+    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+    written.push(
+      await master.page.evaluate(
+        (key, value) => {
+          const now = performance.timeOrigin + performance.now();
+          localStorage.setItem(key, value);
+          return now;
+        },
+        YARDSTICK,
+        String(n),
+      ),
+    );
+    await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
+  }
+  await master.page.evaluate((key) => localStorage.removeItem(key), YARDSTICK);
+  const answered = await master.page.evaluate(() => window.answered);
+  const heard = await Promise.all(followers.map(({ page }) => page.evaluate(() => window.heard)));
+  const stored = await Promise.all(followers.map(({ page }) => page.evaluate((count) => window.stored.slice(0, count), CHANGES)));
+  console.log(`\nfrom the master's answer to followers' callbacks, ms, ${count} followers, ${CHANGES} changes`);
+  console.table({
+    ...summary('', answered.slice(-CHANGES), heard),
+    ...summary(', a bare write', written, stored),
+    'reach for a follower': { p50: 2, p95: 10 },
+  });
+}
+
+/**
+ * @param {string} what
+ * @param {number[]} begun  when each change was on its way
+ * @param {number[][]} ended  when each follower had them, the last of them the last
+ */
+function summary(what, begun, ended) {
+  const delays = begun.map((at, n) => ended.map((times) => (times.at(n - begun.length) ?? Infinity) - at));
+  const lasts = delays.map((each) => Math.max(...each));
+  const row = (/** @type {number[]} */ times) => ({ p50: round(quantile(times, 0.5)), p95: round(quantile(times, 0.95)) });
+  return { [`a follower${what}`]: row(delays.flat()), [`the last of them${what}`]: row(lasts) };
 }
 
 /** @param {number} ms */

@@ -1,4 +1,4 @@
-/** The release binary, on a free port. */
+/** The server, on a free port. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,9 @@ import { Background } from './processes.js';
 import { until } from './until.js';
 
 const CHECKOUT = new URL('../../../', import.meta.url).pathname;
-const BINARY = join(process.env.CARGO_TARGET_DIR ?? join(CHECKOUT, 'target'), 'release', 'rowcast');
+/** What the tests run is checked at run time; benches measure what is shipped. */
+const PROFILE = process.env.ROWCAST_TEST_PROFILE ?? 'debug';
+const BINARY = join(process.env.CARGO_TARGET_DIR ?? join(CHECKOUT, 'target'), PROFILE, 'rowcast');
 
 /** The name under which the server is no secure context. */
 export const PLAIN_HOST = 'rowcast.test';

@@ -32,11 +32,12 @@ fn requests_beyond_the_pool_wait_in_kilobytes_and_then_get_503() {
         stream
     };
     let waiting: Vec<TcpStream> = (1..=REQUESTS).map(ask).collect();
-    wait_until("all have connected", PATIENCE, || (descriptors(&server) >= before.2 + REQUESTS).then_some(()));
+    // Two are being worked on.
+    let waiting_now = format!("rowcast_pool_requests_waiting {}\n", REQUESTS - 2);
+    wait_until("all wait", PATIENCE, || server.get("/metrics").body.contains(&waiting_now).then_some(()));
     let (more_threads, more_memory) = (threads(&server) - before.0, memory(&server).saturating_sub(before.1));
     assert!(more_threads <= 10, "{REQUESTS} requests that wait took {more_threads} threads");
     assert!(more_memory < 20 * MB, "{REQUESTS} requests that wait took {more_memory} bytes");
-    // A poll needs no connection, and a change of another table comes through.
     let replies: Vec<Reply> = waiting.into_iter().map(|stream| raw::read(stream).expect("an answer")).collect();
     assert!(begin.elapsed() < Duration::from_secs(3) + PATIENCE, "they waited {:?}", begin.elapsed());
     for reply in &replies {
