@@ -33,17 +33,15 @@ where
 }
 
 /// Takes what a client that was refused is still sending, within limits: a connection that is closed with something unread is
-/// reset, and the client might never read why it was refused.
-pub async fn discard<B>(body: B, limits: &Limits)
+/// reset, and the client might never read why it was refused. False if there is more.
+pub async fn discard<B>(body: B, limits: &Limits) -> bool
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
     /// A client that takes longer over what it was asked not to send learns of it by a reset.
     const PATIENCE: Duration = Duration::from_secs(1);
-    if !body.is_end_stream() {
-        _ = tokio::time::timeout(PATIENCE, collect(body, limits.body_bytes)).await;
-    }
+    body.is_end_stream() || matches!(tokio::time::timeout(PATIENCE, collect(body, limits.body_bytes)).await, Ok(Ok(_)))
 }
 
 async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes>

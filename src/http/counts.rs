@@ -128,7 +128,7 @@ impl Counts {
 
     /// A poll begins to wait. Dropped before it is told how that ended, its client has left.
     pub fn poll(&self) -> Wait<'_> {
-        Wait { counts: self, begun: Instant::now(), ended: Ended::Left }
+        Wait { counts: self, begun: Instant::now(), ended: Ended::Left, ended_at: None }
     }
 
     /// All requests answered.
@@ -166,17 +166,25 @@ pub struct Wait<'a> {
     counts: &'a Counts,
     begun: Instant,
     ended: Ended,
+    /// None while it goes on, and where it ends as it is dropped.
+    ended_at: Option<Instant>,
 }
 
 impl Wait<'_> {
     pub fn ended(mut self, ended: Ended) {
         self.ended = ended;
     }
+
+    /// It ended earlier than is known now.
+    pub fn ended_at(mut self, ended: Ended, at: Instant) {
+        self.ended = ended;
+        self.ended_at = Some(at);
+    }
 }
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        self.counts.wait_by_end[self.ended as usize].observe(self.begun.elapsed().as_secs_f64());
+        self.counts.wait_by_end[self.ended as usize].observe((self.ended_at.unwrap_or_else(Instant::now) - self.begun).as_secs_f64());
     }
 }
 

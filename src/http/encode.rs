@@ -11,8 +11,12 @@ use super::room::Room;
 use super::{jitter, problem};
 
 /// The body of an answer, encoded once for all polls that share it; but when to come back is drawn for each by itself. Where
-/// there is no room for it, resets take its place: whoever gets them reads its tables anew, when there is.
+/// there is no room for it, resets take its place: whoever gets them reads its tables anew, when there is. Nothing is left of what
+/// has been told.
 pub fn body(answer: &Answer, room: &Room) -> Bytes {
+    if answer.told_at.is_some() {
+        return Bytes::new();
+    }
     if answer.retry_after.is_some() {
         return Bytes::from(answer_json(String::new(), answer, false));
     }

@@ -76,11 +76,14 @@ impl App {
     pub async fn answer(&self, poll: &Poll, deadline: Instant) -> Result<Arc<Answer>> {
         let wait = self.metrics.http.poll();
         let answer = self.follow.answer(poll, deadline).await;
-        wait.ended(match &answer {
-            Ok(answer) if answer.answers.is_empty() => Ended::Quiet,
-            Ok(_) => Ended::News,
-            Err(_) => Ended::Failed,
-        });
+        match &answer {
+            Ok(answer) => match answer.told_at {
+                Some(told_at) => wait.ended_at(Ended::News, told_at),
+                None if answer.answers.is_empty() => wait.ended(Ended::Quiet),
+                None => wait.ended(Ended::News),
+            },
+            Err(_) => wait.ended(Ended::Failed),
+        }
         answer
     }
 }

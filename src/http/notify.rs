@@ -19,7 +19,7 @@ use super::{App, Response, encode, fields, full, problem, stream, with_body};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::filter::{Wanted, parse_operand};
-use crate::hub::{Answer, BrowserId, Open, Poll, Seat, Since, Subscription};
+use crate::hub::{Answer, BrowserId, Poll, Seat, Since, Subscription};
 
 const JSON: &str = "application/json";
 
@@ -47,12 +47,11 @@ struct WantedSubscription {
     filter: BTreeMap<String, Box<RawValue>>,
 }
 
-/// A poll on its way: what holds its places is given up when it is dropped.
+/// A poll on its way. Its seat is given up when it is dropped.
 pub struct Waiting {
     poll: Poll,
     wait: Duration,
     seat: Option<Seat>,
-    _open: Open,
 }
 
 /// `POST /notify`.
@@ -72,11 +71,15 @@ pub async fn post(app: Arc<App>, body: Bytes) -> Result<Response> {
         _ => return Err(Error::bad_request("browser and term belong together: give both or neither")),
     };
     let poll = resolve(&app, request.subscriptions).await?;
-    let mut waiting = Waiting { poll, wait, seat, _open: open };
+    let mut waiting = Waiting { poll, wait, seat };
     match heartbeat {
-        None => Ok(json_response(&app, &*wait_for(&app, waiting).await?)),
+        None => {
+            let answer = wait_for(&app, waiting).await;
+            drop(open);
+            Ok(json_response(&app, &*answer?))
+        }
         Some(every) => {
-            let wire = Arc::new(Wire::new(app.room.clone()));
+            let wire = Arc::new(Wire::new(app.room.clone(), Some(open)));
             waiting.poll.line = Some(wire.clone());
             let answered = async move {
                 match wait_for(&app, waiting).await {
@@ -128,7 +131,8 @@ pub async fn get(app: Arc<App>, head: &Parts) -> Result<Response> {
         return Ok(stream::response(app, table, filter, asked_since, open));
     }
     let poll = Poll::new([subscription], vec![asked_since.clone()]);
-    let answer = wait_for(&app, Waiting { poll, wait, seat: None, _open: open }).await?;
+    let answer = wait_for(&app, Waiting { poll, wait, seat: None }).await?;
+    drop(open);
     let moved = matches!(&asked_since, Since::Cursor(asked) if *asked != answer.cursor);
     let quiet = matches!(asked_since, Since::Cursor(_)) && !moved && answer.answers.is_empty();
     let round = answer.cursor.in_round(round(wait));
@@ -154,8 +158,9 @@ async fn wait_for(app: &App, mut waiting: Waiting) -> Result<Arc<Answer>> {
     let answered = app.answer(&waiting.poll, deadline);
     match &mut waiting.seat {
         None => answered.await,
-        // Whichever is dropped leaves nothing behind: the client keeps its cursor.
+        // Whichever is dropped leaves nothing behind: the client keeps its cursor. The answer first: it may have been told.
         Some(seat) => tokio::select! {
+            biased;
             answer = answered => answer,
             superseded = seat.taken() => Err(superseded),
         },

@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONNECTION, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
-use hyper::{Method, Request};
+use hyper::{Method, Request, Version};
 
 use super::route::Route;
 use super::{App, Response, assets, body, guard, health, jquery, listen, notify, page, problem, rows, status};
@@ -21,13 +21,19 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::R
     let untyped = app.config.pbp && jquery::is_untyped(&head);
     let metrics = app.metrics.clone();
     // What hyper keeps of a connection has room for this future, also while a poll is parked: so it is kept small.
+    let is_http1 = head.version < Version::HTTP_2;
     let outcome = Box::pin(async move {
         let (mut incoming, limits) = (incoming, app.config.limits);
         let outcome = route(app, head, &mut incoming).await;
-        body::discard(incoming, &limits).await;
-        outcome
+        (outcome, body::discard(incoming, &limits).await)
     });
-    let mut response = match outcome.await {
+    let (outcome, is_read) = outcome.await;
+    let mut response = match outcome {
+        // hyper would read no further, and not find out that the client has left.
+        Ok(response) if is_http1 && !is_read && response.body().size_hint().exact().is_none() => {
+            drop(response);
+            problem::response(&Error::bad_request("the request's body was not complete in time: what waits for changes by GET takes none"))
+        }
         Ok(response) => response,
         Err(error) => {
             problem::log(&method, &path, &error);
@@ -37,6 +43,10 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::R
     };
     if untyped {
         jquery::label_as_text(&mut response);
+    }
+    // Or what is left of the request would be taken for the next.
+    if is_http1 && !is_read {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     for (name, value) in ALWAYS {
         response.headers_mut().insert(name, value);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -17,6 +17,8 @@ pub struct Answer {
     pub answers: Vec<SubscriptionAnswer>,
     /// Come back only after this.
     pub retry_after: Option<Duration>,
+    /// When its client was told, past the task that waits for it: nothing else is left of the answer then.
+    pub told_at: Option<Instant>,
     /// The encoded form, made by whoever needs it first.
     pub body: OnceLock<Bytes>,
 }
@@ -39,7 +41,12 @@ pub enum Told {
 
 impl Answer {
     pub fn new(cursor: Arc<Cursor>, answers: Vec<SubscriptionAnswer>) -> Answer {
-        Answer { cursor, answers, retry_after: None, body: OnceLock::new() }
+        Answer { cursor, answers, retry_after: None, told_at: None, body: OnceLock::new() }
+    }
+
+    /// What is left of an answer that its client has been told by now.
+    pub fn told(cursor: Arc<Cursor>, at: Instant) -> Answer {
+        Answer { told_at: Some(at), ..Answer::new(cursor, Vec::new()) }
     }
 }
 

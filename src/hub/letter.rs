@@ -6,8 +6,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use super::answer::Answer;
+use crate::cursor::Cursor;
 
 /// The way to a parked poll's client, if there is one that leads past its task.
 pub trait Line: Debug + Send + Sync {
@@ -26,10 +28,19 @@ pub struct Reader(Arc<Mutex<Letter>>);
 
 #[derive(Default)]
 struct Letter {
-    answer: Option<Arc<Answer>>,
-    /// Nobody will send it any more.
-    is_lost: bool,
+    content: Content,
     reader: Option<Waker>,
+}
+
+#[derive(Default)]
+enum Content {
+    #[default]
+    None,
+    Answer(Arc<Answer>),
+    /// The client has been told, with this cursor. The answer, which may be large, is not kept for who sleeps.
+    Told(Arc<Cursor>, Instant),
+    /// Nobody will send it any more.
+    Lost,
 }
 
 /// A letter for a poll whose client can be told by `line`.
@@ -40,10 +51,12 @@ pub fn letter(line: Option<Arc<dyn Line>>) -> (Sender, Reader) {
 
 impl Sender {
     pub fn send(mut self, answer: Arc<Answer>) {
-        lock(&self.letter).answer = Some(answer.clone());
+        lock(&self.letter).content = Content::Answer(answer.clone());
         // Only now: who is told may come back at once, and then the poll must find that it has been answered.
         let told = answer.retry_after.is_none() && self.line.take().is_some_and(|line| line.tell(&answer));
-        if !told {
+        if told {
+            lock(&self.letter).content = Content::Told(answer.cursor.clone(), Instant::now());
+        } else {
             wake(&self.letter);
         }
     }
@@ -52,8 +65,8 @@ impl Sender {
 impl Drop for Sender {
     fn drop(&mut self) {
         let mut letter = lock(&self.letter);
-        if letter.answer.is_none() {
-            letter.is_lost = true;
+        if matches!(letter.content, Content::None) {
+            letter.content = Content::Lost;
             drop(letter);
             wake(&self.letter);
         }
@@ -69,10 +82,11 @@ impl Future for Reader {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut letter = lock(&self.0);
-        match &letter.answer {
-            Some(answer) => Poll::Ready(Ok(answer.clone())),
-            None if letter.is_lost => Poll::Ready(Err(Lost)),
-            None => {
+        match &letter.content {
+            Content::Answer(answer) => Poll::Ready(Ok(answer.clone())),
+            Content::Told(cursor, at) => Poll::Ready(Ok(Arc::new(Answer::told(cursor.clone(), *at)))),
+            Content::Lost => Poll::Ready(Err(Lost)),
+            Content::None => {
                 match &mut letter.reader {
                     Some(reader) => reader.clone_from(context.waker()),
                     none => *none = Some(context.waker().clone()),
@@ -100,7 +114,7 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
-    use crate::cursor::{Cursor, Snapshot};
+    use crate::cursor::Snapshot;
 
     #[derive(Debug)]
     struct Telling(bool);
@@ -132,7 +146,10 @@ mod tests {
         let mut context = Context::from_waker(&waker);
         assert!(Pin::new(&mut reader).poll(&mut context).is_pending());
         sender.send(answer);
-        assert!(matches!(Pin::new(&mut reader).poll(&mut context), Poll::Ready(Ok(_))));
+        let read = Pin::new(&mut reader).poll(&mut context);
+        let was_woken = woken.0.load(Ordering::Relaxed);
+        // What its client was told is not kept.
+        assert!(matches!(read, Poll::Ready(Ok(answer)) if answer.told_at.is_none() == (was_woken > 0)));
         woken.0.load(Ordering::Relaxed)
     }
 

@@ -64,6 +64,9 @@ pub struct Hub {
 /// meanwhile the tailer reads on.
 const BY_THE_TAILER: usize = 16;
 
+/// Nor does it encode more than this.
+const BYTES_BY_THE_TAILER: usize = 64 << 10;
+
 /// How many polls a worker answers before others have their turn: half a millisecond's.
 const IN_A_TURN: usize = 64;
 
@@ -103,9 +106,10 @@ impl Hub {
         let batch = Arc::new(batch);
         let mut state = self.lock();
         let answered = state.parked.answers_to(&batch, self.limits.answer_bytes);
+        let bytes = batch.bytes;
         state.ring.push(batch);
         drop(state);
-        self.deliver(answered);
+        self.deliver(answered, bytes);
     }
 
     /// The tailer has the database, in an epoch that goes on with those in `past`. Where `goes_on`, the hub knows all up to
@@ -119,7 +123,7 @@ impl Hub {
         }
         let answered = state.restart(at);
         drop(state);
-        self.deliver(answered);
+        self.deliver(answered, 0);
     }
 
     /// Starts over at a cursor: more was missed than the log can tell. Everybody parked gets a reset.
@@ -127,7 +131,7 @@ impl Hub {
         let mut state = self.lock();
         let answered = state.restart(tip);
         drop(state);
-        self.deliver(answered);
+        self.deliver(answered, 0);
     }
 
     /// Tables have had another shape since before `at`, a cursor that nobody had until now: whoever waits for one of them
@@ -139,7 +143,7 @@ impl Hub {
         let answered = state.parked.reset_relations(relations, at);
         state.ring.restart(at.clone());
         drop(state);
-        self.deliver(answered);
+        self.deliver(answered, 0);
     }
 
     /// Tells whoever is parked on a relation to read it anew. Nothing is kept of it for who comes later: it is for what is
@@ -149,7 +153,7 @@ impl Hub {
         let tip = state.ring.tip().clone();
         let answered = state.parked.reset_relations(&[relation], &tip);
         drop(state);
-        answered.send();
+        self.send(answered, 0);
     }
 
     /// The tailer begins a read: what is asked for from here on is not in it.
@@ -189,7 +193,7 @@ impl Hub {
         let tip = state.ring.tip().clone();
         let answered = state.parked.dismiss_all(&tip, retry_after);
         drop(state);
-        self.deliver(answered);
+        self.deliver(answered, 0);
         self.freshness.close();
     }
 
@@ -222,10 +226,16 @@ impl Hub {
         Browsers::sit(&self.browsers, browser, term)
     }
 
-    fn deliver(&self, answered: Answered) {
+    /// Answers those that news concern, of about so many bytes.
+    fn deliver(&self, answered: Answered, bytes: usize) {
         self.counts.from_batch.inc_by(answered.len() as u64);
+        self.send(answered, bytes);
+    }
+
+    fn send(&self, answered: Answered, bytes: usize) {
+        self.counts.parked.sub(answered.len() as i64);
         match &self.runtime {
-            Some(runtime) if answered.len() > BY_THE_TAILER => {
+            Some(runtime) if answered.len() > BY_THE_TAILER || bytes > BYTES_BY_THE_TAILER => {
                 for part in answered.in_parts(runtime.metrics().num_workers()) {
                     runtime.spawn(part.send_in_turns(IN_A_TURN));
                 }

@@ -287,13 +287,17 @@ impl Place<'_> {
     fn leave(&mut self) -> Option<Arc<Cursor>> {
         let spot = self.spot.take()?;
         let mut state = self.hub.lock();
-        state.parked.leave(&spot).then(|| state.ring.tip().clone())
+        let left = state.parked.leave(&spot).then(|| state.ring.tip().clone());
+        drop(state);
+        if left.is_some() {
+            self.hub.counts.parked.dec();
+        }
+        left
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.leave();
-        self.hub.counts.parked.dec();
     }
 }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
-use hyper::header::{CONNECTION, CONTENT_LENGTH};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use hyper::{Method, Request, Version};
 
 use super::wire::Wire;
@@ -40,7 +40,7 @@ impl Handover {
     /// Keeps a body that comes bit by bit, and puts one in its place that hyper can wait for.
     pub fn take_body(self: &Arc<Self>, mut response: Response) -> Response {
         let headers = response.headers();
-        // What ends with its connection, or has a length, is framed in another way.
+        // What ends with its connection, as where the request was not read to its end, or has a length, is not ours to frame.
         let is_chunked =
             response.body().size_hint().exact().is_none() && !headers.contains_key(CONNECTION) && !headers.contains_key(CONTENT_LENGTH);
         if !is_chunked {
@@ -74,7 +74,12 @@ impl Handover {
 /// Whether a long answer to a request is chunked (RFC 9112, 7.1), and the connection goes on after it.
 pub fn is_fit<B>(request: &Request<B>) -> bool {
     let closes = |value: &hyper::header::HeaderValue| value.as_bytes().to_ascii_lowercase().windows(5).any(|word| word == b"close");
-    request.version() == Version::HTTP_11 && request.method() != Method::HEAD && !request.headers().get_all(CONNECTION).iter().any(closes)
+    let headers = request.headers();
+    request.version() == Version::HTTP_11
+        && request.method() != Method::HEAD
+        && !headers.get_all(CONNECTION).iter().any(closes)
+        // Beside a Content-Length, which hyper then leaves out, it ends the connection (RFC 9112, 6.1).
+        && !headers.contains_key(TRANSFER_ENCODING)
 }
 
 struct Placeholder(Arc<Handover>);

@@ -50,9 +50,9 @@ pub async fn serve(mut stream: Stream, app: Arc<App>, mut stop: Stop) {
     loop {
         // In a box, which is gone while a long answer is being sent.
         let Some(parted) = Box::pin(exchange(stream, read, &app, &activity, &mut stop)).await else { return };
-        let wire = parted.answer.wire.unwrap_or_else(|| Arc::new(Wire::new(app.room.clone())));
+        let wire = parted.answer.wire.unwrap_or_else(|| Arc::new(Wire::new(app.room.clone(), None)));
         wire.take(parted.stream, !parted.read.is_empty());
-        let sent = long::send(&wire, parted.answer.body, &activity).await;
+        let sent = long::send(&wire, parted.answer.body, &activity, &mut stop).await;
         match wire.give_back() {
             Some(after) if sent.is_ok() && !parted.is_last => stream = after,
             _ => return,
@@ -124,8 +124,8 @@ async fn exchange(stream: Stream, read: Bytes, app: &Arc<App>, activity: &Activi
         Over::HandedOver(answer) => {
             let parts = connection.into_parts();
             let (stream, unread) = parts.io.into_inner().into_parts();
-            // What hyper took came before what it did not.
-            let read = if unread.is_empty() { parts.read_buf } else { [parts.read_buf, unread].concat().into() };
+            // What hyper took came before what it did not. An empty piece of its buffer would keep the whole.
+            let read = if parts.read_buf.is_empty() { unread } else { Bytes::from([parts.read_buf, unread].concat()) };
             Some(Parted { stream, read, answer, is_last })
         }
     }

@@ -17,7 +17,7 @@ use super::presence::Presence;
 use crate::http::encode;
 use crate::http::room::Room;
 use crate::http::socket::Stream;
-use crate::hub::{Answer, Line};
+use crate::hub::{Answer, Line, Open};
 
 const END_OF_CHUNK: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -37,16 +37,19 @@ struct Held {
     is_open: bool,
     /// An answer has been told, or has been put into `rest`: nothing else is to be sent.
     is_told: bool,
-    /// The client has sent its next request already: it will not stir.
-    is_ahead: bool,
+    /// Nothing will wake the task of who was told: the client has sent its next request already, or the server stops.
+    wakes: bool,
+    /// The poll's place in the count, given up as soon as it has been told.
+    open: Option<Open>,
 }
 
 /// A chunk as it is sent: its size, its data, which others who are told the same share, and its end.
 type Chunk = Chain<Chain<Bytes, Bytes>, &'static [u8]>;
 
 impl Wire {
-    pub fn new(room: Room) -> Wire {
-        let held = Held { stream: None, rest: chunk(Bytes::new(), &[]), is_open: false, is_told: false, is_ahead: false };
+    /// Of a poll that has such a place, or of another long answer.
+    pub fn new(room: Room, open: Option<Open>) -> Wire {
+        let held = Held { stream: None, rest: nothing(), is_open: false, is_told: false, wakes: false, open };
         Wire { held: Mutex::new(held), room }
     }
 
@@ -55,13 +58,14 @@ impl Wire {
         let mut held = self.held();
         held.stream = Some(stream);
         held.is_open = true;
-        held.is_ahead = is_ahead;
+        held.wakes = is_ahead;
     }
 
     /// Ends.
     pub fn give_back(&self) -> Option<Stream> {
         let mut held = self.held();
         held.is_open = false;
+        held.open = None;
         held.stream.take()
     }
 
@@ -72,10 +76,11 @@ impl Wire {
             return;
         }
         held.is_open = false;
+        held.is_told = is_last;
         held.rest = match (data.is_empty(), is_last) {
             (true, true) => chunk(data, LAST_CHUNK),
             // A chunk of no bytes would end the body.
-            (true, false) => chunk(data, &[]),
+            (true, false) => nothing(),
             (false, true) => chunk(data, END_OF_CHUNK_AND_BODY),
             (false, false) => chunk(data, END_OF_CHUNK),
         };
@@ -91,6 +96,7 @@ impl Wire {
                 written => ready!(written)?,
             }
         }
+        *rest = nothing();
         *is_open = !*is_told;
         Poll::Ready(Ok(()))
     }
@@ -102,13 +108,18 @@ impl Wire {
             if held.stream.as_ref().is_none_or(|stream| presence.has_left(stream, context)) {
                 return Poll::Ready(Err(gone()));
             }
-            held.is_ahead |= presence.is_ahead();
+            held.wakes |= presence.is_ahead();
             if held.is_told {
                 // Since it was asked for. Nothing else may wake this task.
                 context.waker().wake_by_ref();
             }
         }
         awaited.map(Ok)
+    }
+
+    /// From here on whoever tells wakes the task, too: the server stops.
+    pub fn wake_always(&self) {
+        self.held().wakes = true;
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -119,13 +130,19 @@ impl Wire {
 impl Line for Wire {
     fn tell(&self, answer: &Answer) -> bool {
         let mut held = self.held();
-        let Held { stream: Some(stream), rest, is_open: is_open @ true, is_told, is_ahead } = &mut *held else { return false };
+        let Held { stream: Some(stream), rest, is_open: is_open @ true, is_told, wakes, open } = &mut *held else { return false };
         *is_open = false;
         *is_told = true;
         *rest = encode::last_chunk(answer, &self.room).chain(Bytes::new()).chain(&[]);
         // An error is the task's to find, too.
         let written = write(rest, |slices| Poll::Ready(stream.try_write_vectored(slices)));
-        matches!(written, Poll::Ready(Ok(()))) && !rest.has_remaining() && !*is_ahead
+        if !matches!(written, Poll::Ready(Ok(()))) || rest.has_remaining() {
+            return false;
+        }
+        // What has been sent is not kept for who sleeps.
+        *rest = nothing();
+        *open = None;
+        !*wakes
     }
 }
 
@@ -138,6 +155,10 @@ impl fmt::Debug for Wire {
 fn chunk(data: Bytes, end: &'static [u8]) -> Chunk {
     let head = if data.is_empty() { Bytes::new() } else { Bytes::from(format!("{:x}\r\n", data.len())) };
     head.chain(data).chain(end)
+}
+
+fn nothing() -> Chunk {
+    chunk(Bytes::new(), &[])
 }
 
 /// Writes some of a chunk.
@@ -154,4 +175,117 @@ fn write(chunk: &mut Chunk, to: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<u
 
 fn gone() -> io::Error {
     io::ErrorKind::ConnectionAborted.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+    use crate::cursor::{Cursor, Snapshot};
+    use crate::hub::{SubscriptionAnswer, Told};
+
+    /// An answer of at least so many bytes.
+    fn answer(size: usize) -> Answer {
+        let cursor = Arc::new(Cursor { epoch: 1, snapshot: Snapshot::new(1, Vec::new()) });
+        let answers = vec![SubscriptionAnswer { id: "x".repeat(size).into(), told: Told::Reset }];
+        Answer::new(cursor, answers)
+    }
+
+    /// A wire that is open, and the client's end of it.
+    async fn open(room: &Room) -> (Wire, std::net::TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let wire = Wire::new(room.clone(), None);
+        wire.take(Stream::Tcp(listener.accept().await.unwrap().0), false);
+        (wire, client)
+    }
+
+    async fn send(wire: &Wire) {
+        std::future::poll_fn(|context| wire.poll_send(&mut Presence::default(), context)).await.unwrap();
+    }
+
+    /// All that the client gets.
+    fn received(wire: Wire, mut client: std::net::TcpStream) -> String {
+        drop(wire);
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn who_has_been_told_is_sent_nothing_else() {
+        let (wire, client) = open(&Room::new(1 << 20)).await;
+        assert!(wire.tell(&answer(1)));
+        wire.begin(Bytes::from_static(b" "), false);
+        send(&wire).await;
+        wire.begin(Bytes::from_static(b"{}"), true);
+        send(&wire).await;
+        assert!(!wire.tell(&answer(2)));
+        let text = received(wire, client);
+        assert_eq!(text.matches("cursor").count(), 1, "{text}");
+        assert!(text.ends_with("\r\n0\r\n\r\n") && !text.contains(" "), "{text}");
+    }
+
+    /// The task may have been woken by something else, and have found the answer before it could be told.
+    #[tokio::test]
+    async fn what_the_task_has_sent_is_not_told_again() {
+        let (wire, client) = open(&Room::new(1 << 20)).await;
+        wire.begin(Bytes::from_static(b"{}"), true);
+        send(&wire).await;
+        assert!(!wire.tell(&answer(1)));
+        assert_eq!(received(wire, client), "2\r\n{}\r\n0\r\n\r\n");
+    }
+
+    #[tokio::test]
+    async fn nobody_is_told_in_the_middle_of_a_chunk() {
+        let (wire, client) = open(&Room::new(1 << 20)).await;
+        wire.begin(Bytes::from_static(b" "), false);
+        assert!(!wire.tell(&answer(1)));
+        send(&wire).await;
+        assert!(wire.tell(&answer(1)));
+        assert!(received(wire, client).starts_with("1\r\n \r\n0"));
+    }
+
+    #[tokio::test]
+    async fn who_will_not_stir_is_woken() {
+        let (wire, _client) = open(&Room::new(1 << 20)).await;
+        wire.wake_always();
+        assert!(!wire.tell(&answer(1)));
+        // And whoever was told before it was known finds out by itself.
+        let (wire, _client) = open(&Room::new(1 << 20)).await;
+        assert!(wire.tell(&answer(1)));
+        let (waker, count) = counting_waker();
+        let mut context = Context::from_waker(&waker);
+        assert!(wire.while_present(&mut Presence::default(), &mut context, Poll::<()>::Pending).is_pending());
+        assert!(count.0.load(Ordering::Relaxed) > 0);
+    }
+
+    #[tokio::test]
+    async fn room_is_free_when_all_have_been_told() {
+        let room = Room::new(30_000);
+        let (wire, _client) = open(&room).await;
+        assert!(wire.tell(&answer(6_000)));
+        assert!(room.hold(vec![0; 25_000]).is_some(), "who sleeps keeps what it was told");
+        let (wire, _client) = open(&room).await;
+        wire.begin(room.hold(vec![0; 6_000]).unwrap(), false);
+        send(&wire).await;
+        assert!(room.hold(vec![0; 25_000]).is_some(), "what was sent is kept");
+    }
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn counting_waker() -> (Waker, Arc<Count>) {
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        (count.clone().into(), count)
+    }
 }

@@ -1,9 +1,9 @@
 //! Answers that come bit by bit, on a socket that cannot always take them.
 
 use std::io::{Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{insert, read_until};
+use super::{AT_ONCE, insert, read_until};
 use crate::support::{database, example, server};
 
 fn poll(table: &str, heartbeat: u64) -> String {
@@ -64,15 +64,55 @@ fn an_answer_that_the_socket_takes_bit_by_bit_arrives_whole() {
     }
 }
 
-/// Whoever has been told and says nothing more keeps neither its place nor its connection.
+/// Whoever has been told and says nothing more keeps neither a place nor the server from stopping.
 #[test]
-fn a_client_that_was_told_and_stays_silent_gives_up_its_place() {
-    let (database, server) = example();
+fn a_client_that_was_told_and_stays_silent_is_in_nobodys_way() {
+    let (database, mut server) = example();
     let mut stream = server.connect();
-    stream.write_all(poll("testtype", 1).as_bytes()).unwrap();
+    stream.write_all(poll("testtype", 60).as_bytes()).unwrap();
     server.wait_for_open_polls(1);
     insert(&database, "ann");
     let mut text = String::new();
     read_until(&mut stream, &mut text, "\"ann\"");
     server.wait_for_open_polls(0);
+    let stopped = Instant::now();
+    server.terminate();
+    server.wait();
+    assert!(stopped.elapsed() < AT_ONCE, "it took {:?} to stop", stopped.elapsed());
+    assert!(!server.log().contains("were cut"), "{}", server.log());
+}
+
+/// What is left of a request must not be taken for the next one: its connection ends with the answer.
+#[test]
+fn a_request_whose_end_is_not_known_ends_its_connection() {
+    let (database, server) = example();
+    let get = "GET /notify?table=testtype&wait=100 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n";
+    let body = r#"{"wait":100,"heartbeat":60,"subscriptions":[{"id":"a","table":"testtype","since":"now"}]}"#;
+    let twice = format!(
+        "POST /notify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    );
+    let requests = [
+        ("a body that is too large to read", format!("{get}Content-Length: 2000000\r\n\r\n"), "400 Bad Request"),
+        ("a body that does not come", format!("{get}Content-Length: 42\r\n\r\n"), "400 Bad Request"),
+        ("a body that waits to be asked for", format!("{get}Content-Length: 42\r\nExpect: 100-continue\r\n\r\n"), "400 Bad Request"),
+        ("two lengths", twice, "200 OK"),
+    ];
+    for (what, request, status) in requests {
+        let mut stream = server.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        read_until(&mut stream, &mut text, status);
+        if status == "200 OK" {
+            server.wait_for_open_polls(1);
+            insert(&database, "ann");
+            read_until(&mut stream, &mut text, "\"ann\"");
+        }
+        assert!(text.to_ascii_lowercase().contains("connection: close"), "{what}: {text}");
+        // Not one byte more is answered, whatever comes.
+        _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        _ = stream.read_to_string(&mut text);
+        assert_eq!(text.matches("HTTP/1.1 ").count() - text.matches("100 Continue").count(), 1, "{what}: {text}");
+        server.wait_for_open_polls(0);
+    }
 }
