@@ -26,13 +26,16 @@ pub type Messages = Pin<Box<dyn Stream<Item = std::result::Result<AsyncMessage, 
 /// Attempts of callers that may block, at once: more than pool and command make together, unless most of them hang.
 const CONNECTING_MOST: usize = 32;
 
-/// Connects, for a caller that may block. Notices of the server go to the log if `notices`.
+/// Connects, for a caller that may block. What the database remarks (its notices) is logged for a person if `notices`, else only
+/// for who looks for faults: a VACUUM that another forestalls is a warning to it.
 pub fn connect_blocking(address: &Address, notices: bool) -> Result<postgres::Client> {
     let mut attempts = Attempts::new(address);
     while let Some(attempt) = attempts.next() {
         let mut config = postgres::Config::from(attempt.config.clone());
         if notices {
             config.notice_callback(|notice| tracing::info!("{}", notice.message()));
+        } else {
+            config.notice_callback(|notice| tracing::debug!("{}: {}", notice.severity(), notice.message()));
         }
         match within(address.connect_timeout, config, attempt.tls.clone()) {
             Some(Ok(client)) => return Ok(client),

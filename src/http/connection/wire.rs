@@ -23,6 +23,7 @@ const END_OF_CHUNK: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 const END_OF_CHUNK_AND_BODY: &[u8] = b"\r\n0\r\n\r\n";
 
+/// Between [`Wire::take`] and [`Wire::give_back`] it has the socket; before and after nobody is told by it.
 pub struct Wire {
     held: Mutex<Held>,
     room: Room,
