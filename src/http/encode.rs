@@ -38,7 +38,8 @@ pub fn last_chunk(answer: &Answer, room: &Room) -> Bytes {
 /// The place of a chunk's size, of which nobody need know the number of digits.
 const CHUNK_SIZE: &str = "00000000\r\n";
 
-const CHUNK_END: &str = "\r\n0\r\n\r\n";
+/// The end of a chunk with data that is the last, and the body's end.
+pub const CHUNK_END: &str = "\r\n0\r\n\r\n";
 
 /// The body of an answer without news, with a cursor in another spelling.
 pub fn no_news(cursor: &str) -> String {

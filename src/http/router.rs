@@ -28,12 +28,13 @@ pub async fn handle(app: Arc<App>, request: Request<Incoming>) -> std::result::R
         (outcome, body::discard(incoming, &limits).await)
     });
     let (outcome, is_read) = outcome.await;
+    // hyper would read no further, and not find out that the client has left a long answer.
+    let is_refused = |response: &Response| is_http1 && !is_read && response.body().size_hint().exact().is_none();
+    let outcome = outcome.and_then(|response| match is_refused(&response) {
+        true => Err(Error::bad_request("the request's body was not complete in time: what waits for changes by GET takes none")),
+        false => Ok(response),
+    });
     let mut response = match outcome {
-        // hyper would read no further, and not find out that the client has left.
-        Ok(response) if is_http1 && !is_read && response.body().size_hint().exact().is_none() => {
-            drop(response);
-            problem::response(&Error::bad_request("the request's body was not complete in time: what waits for changes by GET takes none"))
-        }
         Ok(response) => response,
         Err(error) => {
             problem::log(&method, &path, &error);

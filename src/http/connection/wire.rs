@@ -21,7 +21,6 @@ use crate::hub::{Answer, Line, Open};
 
 const END_OF_CHUNK: &[u8] = b"\r\n";
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-const END_OF_CHUNK_AND_BODY: &[u8] = b"\r\n0\r\n\r\n";
 
 /// Between [`Wire::take`] and [`Wire::give_back`] it has the socket; before and after nobody is told by it.
 pub struct Wire {
@@ -82,7 +81,7 @@ impl Wire {
             (true, true) => chunk(data, LAST_CHUNK),
             // A chunk of no bytes would end the body.
             (true, false) => nothing(),
-            (false, true) => chunk(data, END_OF_CHUNK_AND_BODY),
+            (false, true) => chunk(data, encode::CHUNK_END.as_bytes()),
             (false, false) => chunk(data, END_OF_CHUNK),
         };
     }
