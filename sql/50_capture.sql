@@ -11,13 +11,15 @@
 -- The counter is the number of changes that this transaction has logged for the table, kept in a setting that is
 -- local to it: it ends with the transaction, and ROLLBACK TO takes it back together with the rows it counted. The
 -- change past the limit is logged as one reset, and after that nothing more. Rows are counted over a transaction,
--- not a statement, so that a loop of single-row statements is bounded too.
+-- not a statement, so that a loop of single-row statements is bounded too. rowcast.full is the table that was last found
+-- to be past its limit.
 --
--- A transaction of few rows need not count: every row of the log takes a command number (cmin), so no more rows have been
--- logged than the latest one's number says, and counting begins with the eighth command. For a statement by itself
--- that is exact; after other commands in its transaction the limit may come up to seven rows early, or late. Below a
--- limit of 100 rows everything is counted. The setting rowcast.counting is on from the first counted row on, of any
--- table; rowcast.full is the table that was last found to be past its limit.
+-- A transaction of few rows need not count. PostgreSQL knows how many rows this session has written to the log since it
+-- last reported its statistics, which it does between two transactions, once a second: as long as those are few, so are this
+-- transaction's. Beyond that, every row of the log has a command number (cmin): no more rows have been logged in its
+-- transaction than that says, and counting begins with the eighth command. What was not counted until then is taken for
+-- as many as both allow. So for a statement by itself the limit is exact, if its session has written nothing else within
+-- the second; otherwise it may come up to 250 rows early, or late. With a limit of at most 250 rows everything is counted.
 --
 -- Row by row, because that needs no pairing of old and new rows, and is in order where a trigger of the application's
 -- changes the same row again (the name sorts first).
@@ -35,13 +37,14 @@ declare
   target pg_catalog.oid;
   counter pg_catalog.text;
   counted pg_catalog.int4;
+  commands pg_catalog.int4;
+  logged pg_catalog.int8;
   zone pg_catalog.text;
-  is_eighth pg_catalog.bool;
 begin
-  -- The usual row: nobody counts yet; the table needs nothing special; the writer's DateStyle, IntervalStyle, bytea_output
-  -- and extra_float_digits print as PostgreSQL's defaults do; and the row is small. One value of each, printed, tells that
-  -- at a fraction of what comparing the settings costs.
-  if (pg_catalog.current_setting('rowcast.counting', true) operator(pg_catalog.=) 'on') is not true
+  -- The usual row: few were logged before it; the table needs nothing special; the writer's DateStyle, IntervalStyle,
+  -- bytea_output and extra_float_digits print as PostgreSQL's defaults do; and the row is small. One value of each, printed,
+  -- tells that at a fraction of what comparing the settings costs.
+  if pg_catalog.pg_stat_get_xact_tuples_inserted('rowcast.change'::pg_catalog.regclass) operator(pg_catalog.<) 250
      and pg_catalog.concat_ws(' ', tg_nargs, pg_catalog.date '2000-01-02', pg_catalog.interval '1 day 1 second',
                               pg_catalog.bytea '\x01', pg_catalog.float8 '0.30000000000000004')
          operator(pg_catalog.=) '2 2000-01-02 1 day 00:00:01 \x01 0.30000000000000004'
@@ -51,16 +54,9 @@ begin
       counter := pg_catalog.set_config('TimeZone', 'UTC', true);
     end if;
     insert into rowcast.change (relation, op, old, new)
-      values (tg_relid, tg_op::pg_catalog."char", pg_catalog.row_to_json(old), pg_catalog.row_to_json(new))
-      returning not cmin operator(pg_catalog.=) any ('{0,1,2,3,4,5,6,7}'::pg_catalog.cid[]) into is_eighth;
-    if is_eighth or zone is not null then
-      if is_eighth then
-        perform pg_catalog.set_config('rowcast.counting', 'on', true),
-                pg_catalog.set_config('rowcast.rows_' operator(pg_catalog.||) tg_relid::pg_catalog.text, '8', true);
-      end if;
-      if zone is not null then
-        zone := pg_catalog.set_config('TimeZone', zone, true);
-      end if;
+      values (tg_relid, tg_op::pg_catalog."char", pg_catalog.row_to_json(old), pg_catalog.row_to_json(new));
+    if zone is not null then
+      zone := pg_catalog.set_config('TimeZone', zone, true);
     end if;
   else
     if pg_catalog.current_setting('rowcast.full', true) operator(pg_catalog.=) tg_relid::pg_catalog.text then
@@ -80,11 +76,7 @@ begin
         return null;
       end if;
     end if;
-    -- Assigned, though nobody wants the answer: PERFORM is a query, and dearer.
-    if counted operator(pg_catalog.=) 0 then
-      zone := pg_catalog.set_config('rowcast.counting', 'on', true);
-    end if;
-    zone := pg_catalog.set_config(counter, (counted operator(pg_catalog.+) 1)::pg_catalog.text, true);
+    logged := pg_catalog.pg_stat_get_xact_tuples_inserted('rowcast.change'::pg_catalog.regclass);
     if counted operator(pg_catalog.=) tg_argv[0]::pg_catalog.int4 or tg_op operator(pg_catalog.=) 'TRUNCATE' then
       insert into rowcast.change (relation, op) values (target, 'R');
     elsif greatest(pg_catalog.pg_column_size(old), pg_catalog.pg_column_size(new)) operator(pg_catalog.<=) 4096
@@ -92,17 +84,32 @@ begin
        and pg_catalog.concat_ws(' ', pg_catalog.date '2000-01-02', pg_catalog.interval '1 day 1 second',
                                 pg_catalog.bytea '\x01', pg_catalog.float8 '0.30000000000000004')
            operator(pg_catalog.=) '2000-01-02 1 day 00:00:01 \x01 0.30000000000000004' then
-      zone := pg_catalog.current_setting('TimeZone');
-      counter := pg_catalog.set_config('TimeZone', 'UTC', true);
+      if pg_catalog.current_setting('TimeZone') operator(pg_catalog.<>) all ('{UTC,Etc/UTC,GMT}'::pg_catalog.text[]) then
+        zone := pg_catalog.current_setting('TimeZone');
+        perform pg_catalog.set_config('TimeZone', 'UTC', true);
+      end if;
       insert into rowcast.change (relation, op, old, new)
-        values (target, tg_op::pg_catalog."char", pg_catalog.row_to_json(old), pg_catalog.row_to_json(new));
-      counter := pg_catalog.set_config('TimeZone', zone, true);
+        values (target, tg_op::pg_catalog."char", pg_catalog.row_to_json(old), pg_catalog.row_to_json(new))
+        returning cmin::pg_catalog.text::pg_catalog.int4 into commands;
+      if zone is not null then
+        perform pg_catalog.set_config('TimeZone', zone, true);
+      end if;
     elsif tg_op operator(pg_catalog.=) 'INSERT' then
       perform rowcast.append(target, tg_relid, 'I', new, new, tg_argv[1]::pg_catalog.int4);
     elsif tg_op operator(pg_catalog.=) 'DELETE' then
       perform rowcast.append(target, tg_relid, 'D', old, old, tg_argv[1]::pg_catalog.int4);
     else
       perform rowcast.append(target, tg_relid, 'U', old, new, tg_argv[1]::pg_catalog.int4);
+    end if;
+    if counted operator(pg_catalog.>) 0 or tg_nargs operator(pg_catalog.>) 2 or commands is null then
+      counted := counted operator(pg_catalog.+) 1;
+    elsif commands operator(pg_catalog.>=) 8 then
+      -- At most the limit, for it is the row after that which logs the reset.
+      counted := least(commands, case logged when 250 then 251 else 8 end, tg_argv[0]::pg_catalog.int4);
+    end if;
+    if counted operator(pg_catalog.>) 0 then
+      -- Assigned, though nobody wants the answer: PERFORM is a query, and dearer.
+      counter := pg_catalog.set_config(counter, counted::pg_catalog.text, true);
     end if;
   end if;
   for bed in 1 .. rowcast.beds() loop

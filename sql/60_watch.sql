@@ -32,7 +32,8 @@ begin
 end
 $$;
 
--- What the capture triggers need, in one place: each of them depends on this view, and through it on all that it names.
+-- What the capture triggers need, in one place: each of them depends on this view, and through it on all that it names, by
+-- its FROM or its WHEN.
 -- So nothing of that can be dropped on its own, and with CASCADE the triggers go along: a writer never meets half of it.
 -- Its one column stays as it is, so that a later version can name other things here, and then drop what it replaced.
 create or replace view rowcast.capturing as
@@ -72,7 +73,7 @@ as $$
 $$;
 
 -- What its trigger must know of a table besides the limits, as the third argument: that it is partitioned, so that changes
--- are its own and not the partition's; that rows are counted from the first on, because its limit is below 100; that rows
+-- are its own and not the partition's; that rows are counted from the first on, because its limit is at most 250; that rows
 -- are rendered with pinned settings only, because the text of some type follows the search_path or lc_monetary of whoever
 -- writes. Null of an ordinary table.
 create or replace function rowcast.needs(target oid) returns text
@@ -81,7 +82,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select nullif(concat_ws(' ',
     case when exists (select from pg_class c where c.oid = target and c.relkind = 'p') then 'partitioned' end,
-    case when exists (select from rowcast.watched w where w.relation = target and w.bulk_rows < 100) then 'counted' end,
+    case when exists (select from rowcast.watched w where w.relation = target and w.bulk_rows <= 250) then 'counted' end,
     case when exists (select from rowcast.types_of(target) t join pg_type y on y.oid = t.type
                       where y.typnamespace = 'pg_catalog'::regnamespace and (y.typname ~ '^reg[a-z]+$' or y.typname = 'money'))
       then 'pinned' end), '')
@@ -130,8 +131,15 @@ begin
   execute format('create trigger zz_rowcast_mtime before update on %s for each row execute function rowcast.touch()', target);
   arguments := concat_ws(', ', quote_literal(limits.bulk_rows), quote_literal(limits.image_bytes), quote_literal(rowcast.needs(target)));
   -- A name that sorts before those of the application's triggers, so that a change is logged before what they do to it.
-  execute format('create trigger "00_rowcast_capture" after insert or update or delete on %s for each row
-    when (%L::regclass is not null) execute function rowcast.capture(%s)', target, 'rowcast.capturing', arguments);
+  if (select c.relkind from pg_class c where c.oid = target) = 'p' then
+    -- Whoever makes a partition would need a right on what is named in FROM.
+    execute format('create trigger "00_rowcast_capture" after insert or update or delete on %s for each row
+      when (%L::regclass is not null) execute function rowcast.capture(%s)', target, 'rowcast.capturing', arguments);
+  else
+    -- A constraint trigger, which constrains nothing: it may have a FROM, and a WHEN is read anew at every statement.
+    execute format('create constraint trigger "00_rowcast_capture" after insert or update or delete on %s from %s
+      for each row execute function rowcast.capture(%s)', target, 'rowcast.capturing', arguments);
+  end if;
   execute format('create trigger "00_rowcast_truncate" after truncate on %s for each statement
     when (%L::regclass is not null) execute function rowcast.capture(%s)', target, 'rowcast.capturing', arguments);
   if limits.always then

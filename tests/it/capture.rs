@@ -67,41 +67,84 @@ fn rows_before_the_reset(database: &Database) -> usize {
     log.len() - 1
 }
 
+/// So many rows in one statement.
+fn insert(rows: usize) -> String {
+    format!("insert into testtype (name) select 'a' from generate_series(1, {rows})")
+}
+
+#[test]
+fn a_limit_is_exact_for_a_statement_by_itself() {
+    let database = watched();
+    // Counting begins with the 251st row.
+    for limit in [249, 250, 251, 252, 400] {
+        database.psql(&format!("select rowcast.watch('testtype', {limit})"));
+        forget(&database);
+        database.client().batch_execute(&insert(limit)).unwrap();
+        assert_eq!(logged(&database, "testtype"), "I".repeat(limit), "as many rows as the limit are told row by row");
+        forget(&database);
+        database.client().batch_execute(&insert(limit + 1)).unwrap();
+        assert_eq!(rows_before_the_reset(&database), limit);
+        forget(&database);
+        database.client().batch_execute(&insert(limit + 600)).unwrap();
+        assert_eq!(rows_before_the_reset(&database), limit);
+    }
+}
+
+#[test]
+fn a_trigger_that_does_not_know_of_its_low_limit_tells_its_reset() {
+    let database = watched();
+    // As it was made before such a limit was told to the trigger.
+    for arguments in ["100, 4194304", "100"] {
+        database.psql(&format!(
+            "drop trigger \"00_rowcast_capture\" on testtype;
+             create trigger \"00_rowcast_capture\" after insert or update or delete on testtype
+               for each row execute function rowcast.capture({arguments})"
+        ));
+        forget(&database);
+        database.client().batch_execute(&insert(600)).unwrap();
+        let rows = rows_before_the_reset(&database);
+        assert!((100..=251).contains(&rows), "capture({arguments}): the limit of 100 came after {rows} rows");
+    }
+}
+
 #[test]
 fn a_limit_that_is_counted_late_holds_all_the_same() {
+    const LIMIT: usize = 400;
+    const UNCOUNTED: usize = 250;
     let database = watched();
-    database.psql("alter table testtype drop constraint testtype_name_check; select rowcast.watch('testtype', 100)");
-    forget(&database);
-    let mut client = database.client();
-    let insert = |rows: u32| format!("insert into testtype (name) select 'a' from generate_series(1, {rows})");
-    client.batch_execute(&insert(100)).unwrap();
-    assert_eq!(logged(&database, "testtype"), "I".repeat(100), "a statement of as many rows as the limit is told row by row");
-    forget(&database);
-    client.batch_execute(&insert(101)).unwrap();
-    assert_eq!(rows_before_the_reset(&database), 100, "a statement by itself is counted to the row");
+    database.psql(&format!("alter table testtype drop constraint testtype_name_check; select rowcast.watch('testtype', {LIMIT})"));
     // Not to be compressed, or it is not large.
     let large = "insert into testtype (name) select (select string_agg(md5(random()::text), '') from generate_series(1, 200)) from generate_series(1, 60)";
     for (what, sql) in [
-        ("a loop", "do $$ begin for i in 1..300 loop insert into testtype (name) values ('c'); end loop; end $$".to_owned()),
+        ("a loop", "do $$ begin for i in 1..900 loop insert into testtype (name) values ('c'); end loop; end $$".to_owned()),
         (
             "a savepoint that was taken back",
-            format!("begin; {}; savepoint s; {}; rollback to s; {}; commit", insert(5), insert(300), insert(300)),
+            format!("begin; {}; savepoint s; {}; rollback to s; {}; commit", insert(5), insert(900), insert(900)),
         ),
-        ("large rows first", format!("begin; {large}; {}; commit", insert(300))),
-        ("large rows last", format!("begin; {}; {large}; {}; commit", insert(60), insert(60))),
+        ("large rows first", format!("begin; {large}; {}; commit", insert(900))),
+        ("large rows last", format!("begin; {}; {large}; {}; commit", insert(360), insert(60))),
+        ("large rows where counting begins", format!("begin; {}; {large}; {}; commit", insert(UNCOUNTED), insert(900))),
         (
             "other writes first",
-            format!("begin; create temporary table other as select 1 as n; update other set n = 2; {}; commit", insert(300)),
+            format!("begin; create temporary table other as select 1 as n; update other set n = 2; {}; commit", insert(900)),
         ),
     ] {
         forget(&database);
-        client.batch_execute(&sql).unwrap();
+        database.client().batch_execute(&sql).unwrap();
         let rows = rows_before_the_reset(&database);
-        assert!((93..=107).contains(&rows), "{what}: the limit came after {rows} rows");
+        assert!(rows.abs_diff(LIMIT) <= UNCOUNTED, "{what}: the limit came after {rows} rows");
     }
-    forget(&database);
-    client.batch_execute(&insert(100)).unwrap();
-    assert_eq!(logged(&database, "testtype"), "I".repeat(100), "the next transaction of the session counts anew");
+    // A session that has written a moment ago, so that what it wrote is among what PostgreSQL counts.
+    for before in [1, UNCOUNTED - 1, UNCOUNTED, UNCOUNTED + 1, 900] {
+        let mut client = database.client();
+        forget(&database);
+        client.batch_execute(&"insert into testtype (name) values ('b');".repeat(before).replace(';', "; commit;")).unwrap();
+        assert_eq!(logged(&database, "testtype"), "I".repeat(before), "transactions of one row are told as rows, however many");
+        forget(&database);
+        client.batch_execute(&insert(900)).unwrap();
+        let rows = rows_before_the_reset(&database);
+        assert!(rows.abs_diff(LIMIT) <= UNCOUNTED, "after {before} rows before it the limit came after {rows} rows");
+    }
 }
 
 #[test]
