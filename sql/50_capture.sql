@@ -20,6 +20,7 @@
 -- transaction than that says, and counting begins with the eighth command. What was not counted until then is taken for
 -- as many as both allow. So for a statement by itself the limit is exact, if its session has written nothing else within
 -- the second; otherwise it may come up to 250 rows early, or late. With a limit of at most 250 rows everything is counted.
+-- Where track_counts is off there is no limit above that.
 --
 -- Row by row, because that needs no pairing of old and new rows, and is in order where a trigger of the application's
 -- changes the same row again (the name sorts first).

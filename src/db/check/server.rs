@@ -48,6 +48,7 @@ fn too_old(server: i32) -> Option<Finding> {
 pub fn look(client: &mut Client, wanted: &Wanted) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     findings.extend(superuser(client, wanted)?);
+    findings.extend(uncounted(client)?);
     let prepared: String = client.query_one("show max_prepared_transactions", &[])?.get(0);
     if prepared != "0" {
         findings.push(Finding::hint(
@@ -69,6 +70,19 @@ fn superuser(client: &mut Client, wanted: &Wanted) -> Result<Option<Finding>> {
         hint: wanted.allow_superuser,
     };
     Ok(superuser.then_some(finding))
+}
+
+/// By PostgreSQL's count of written rows the triggers know when to count a transaction's, and autovacuum when to come.
+fn uncounted(client: &mut Client) -> Result<Option<Finding>> {
+    const UNCOUNTED: &str = "
+        select case s.source
+            when 'database' then format('alter database %I reset track_counts', current_database())
+            when 'user' then format('alter role %I reset track_counts', session_user)
+            when 'database user' then format('alter role %I in database %I reset track_counts', session_user, current_database())
+            else 'alter system set track_counts = on; select pg_reload_conf()' end
+        from pg_settings s where s.name = 'track_counts' and s.setting = 'off'";
+    let what = "track_counts is off: transactions of any size are logged row by row, and autovacuum never comes";
+    Ok(client.query_opt(UNCOUNTED, &[])?.map(|row| Finding::new(what, Mend::by_superuser(row.get::<_, String>(0)))))
 }
 
 /// LISTEN has to deliver: it does not behind a pooler that hands out another session for each transaction. Another

@@ -41,6 +41,14 @@ fn sessions_that_fire_no_trigger_are_found() {
 }
 
 #[test]
+fn rows_that_are_not_counted_are_found() {
+    let checked = Checked::of(Cluster::start().database(), TESTTYPE);
+    for whom in [format!("database {}", checked.db.name), "role app".to_owned(), format!("role app in database {}", checked.db.name)] {
+        checked.is_broken(&format!("alter {whom} set track_counts = off"), "track_counts is off: ");
+    }
+}
+
+#[test]
 fn a_log_that_nobody_prunes_is_found_and_a_server_prunes_it() {
     let settings = format!("keep_seconds = 4\nslow_timer_seconds = 1\n{TESTTYPE}");
     let checked = Checked::new(&settings);
