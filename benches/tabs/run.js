@@ -20,7 +20,7 @@ if (unknown.length > 0) {
 }
 
 const house = new House();
-await house.open();
+await house.open({ networkEnabled: false });
 try {
   console.log(`${await house.program.browser.version()}, load ${loadavg()[0]?.toFixed(1)}`);
   for (const [name, part] of Object.entries(PARTS)) {

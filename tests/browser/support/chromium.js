@@ -29,9 +29,10 @@ export class Chromium {
   #tracing = Promise.resolve();
 
   /**
-   * @param {{ storage?: boolean, flags?: string[] }} [options]  `storage: false`: the person blocks cookies and site data
+   * @param {{ storage?: boolean, flags?: string[], networkEnabled?: boolean }} [options]  `storage: false`: the person blocks cookies and
+   *   site data; `networkEnabled: false`: puppeteer is not told of every request, which costs the machine more than the request
    */
-  static async launch({ storage = true, flags = [] } = {}) {
+  static async launch({ storage = true, flags = [], networkEnabled = true } = {}) {
     const all = [...FLAGS, ...flags];
     const chromium = new Chromium();
     if (!storage) chromium.#writePreferences({ profile: { default_content_setting_values: { cookies: 2 } } });
@@ -41,6 +42,7 @@ export class Chromium {
       ignoreDefaultArgs: UNWANTED,
       args: process.getuid?.() === 0 ? [...all, '--no-sandbox'] : all,
       protocolTimeout: 60_000,
+      networkEnabled,
     });
     return chromium;
   }

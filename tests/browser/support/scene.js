@@ -34,9 +34,10 @@ export class House {
     this.#kind = kind;
   }
 
-  async open() {
+  /** @param {any} [options]  of the browser's launch */
+  async open(options) {
     this.cluster = await Cluster.start();
-    if (this.#kind.holdsMany) this.program = await this.#kind.launch();
+    if (this.#kind.holdsMany) this.program = await this.#kind.launch(options);
   }
 
   async close() {
@@ -115,6 +116,11 @@ export class Scene {
   /** @param {string} sql */
   psql(sql) {
     return this.#cluster.psql(sql, this.#url);
+  }
+
+  /** One psql that takes statements for as long as it is open. */
+  session() {
+    return this.#cluster.session(this.#url);
   }
 
   /** A tab more, which hides the one before it. @param {import('puppeteer-core').BrowserContext} [profile] */
