@@ -26,6 +26,29 @@ export function ordering(order) {
 }
 
 /**
+ * Both runs in one, in order. Each item of the second looks its place up in the first, which is the longer one as a rule: every tab does
+ * this at every change, and may hold thousands of rows.
+ * @param {Item[]} run @param {Item[]} more  sorted, like the first
+ * @param {(a: Item, b: Item) => number} order
+ * @returns {Item[]}
+ */
+export function merged(run, more, order) {
+  const parts = [];
+  let copied = 0;
+  for (const item of more) {
+    let [low, high] = [copied, run.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (order(run[middle], item) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    parts.push(run.slice(copied, low), [item]);
+    copied = low;
+  }
+  return [...parts, run.slice(copied)].flat();
+}
+
+/**
  * Numbers by size, times by time, text by the person's alphabet, null after everything (as
  * PostgreSQL has it). Values of different kinds go by kind. A string that is what `parse` makes of a
  * long number counts as that number: in one column such strings stand among numbers.

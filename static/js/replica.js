@@ -5,7 +5,7 @@
 import { Feed } from './feed.js';
 import { hold } from './held.js';
 import { list } from './list.js';
-import { ordering } from './order.js';
+import { merged, ordering } from './order.js';
 import { pollNow } from './poll.js';
 import { complete } from './whole.js';
 
@@ -105,8 +105,8 @@ export class Replica extends Feed {
   apply(changes) {
     const { gone, come } = this.#draft?.take() ?? { gone: new Set(), come: [] };
     this.#draft = null;
-    // Two sorted runs: the sort merges them.
-    this.#sorted = [...this.#sorted.filter((item) => !gone.has(item)), ...come.sort(this.#order)].sort(this.#order);
+    const left = gone.size > 0 ? this.#sorted.filter((item) => !gone.has(item)) : this.#sorted;
+    this.#sorted = merged(left, come.sort(this.#order), this.#order);
     this.#news = { kind: this.#news?.kind ?? 'changes', changes: [...(this.#news?.changes ?? []), ...changes] };
   }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { backoff } from '../../../static/js/backoff.js';
 import { canonical, entryId, query, subscriptionId, subscriptionOf } from '../../../static/js/filter.js';
-import { compare, ordering } from '../../../static/js/order.js';
+import { compare, merged, ordering } from '../../../static/js/order.js';
 import { poll } from '../../../static/js/poll.js';
 import { isFinal, problemOf } from '../../../static/js/problem.js';
 import { Roster } from '../../../static/js/roster.js';
@@ -24,6 +24,20 @@ test('id_survives_any_name', () => {
 
 test('where_refuses_what_cannot_be_equal', () => {
   for (const value of [undefined, {}, [], () => 1]) assert.throws(() => canonical({ a: value }), TypeError);
+});
+
+test('merged_runs_are_as_sorted_and_cost_little', () => {
+  let compared = 0;
+  const order = (a, b) => (compared++, a.n - b.n);
+  const items = (...ns) => ns.map((n, at) => ({ n, at }));
+  for (const [run, more] of [[[], []], [[], [1]], [[1], []], [[1, 3, 5], [0, 2, 2, 6]], [[1, 1, 2], [1, 1, 2]], [[5, 6], [1, 2]]]) {
+    const [first, second] = [items(...run), items(...more)];
+    assert.deepEqual(merged(first, second, order), [...first, ...second].sort(order), 'equal ones stay in turn');
+  }
+  const many = items(...Array.from({ length: 10_000 }, (_, n) => n));
+  compared = 0;
+  assert.equal(merged(many, items(5000), order).length, 10_001);
+  assert.ok(compared < 20, `${compared} comparisons`);
 });
 
 test('order_is_total_and_as_people_expect', () => {
