@@ -51,9 +51,9 @@ export class Channel {
     this.head += 1;
     batch.id = this.head;
     const told = (batch.answers ?? []).map(({ id }) => id);
-    const fits = told.length === 0 || (this.#keepsRows && print(batch).length <= LARGEST);
-    const entry = fits ? batch : { ...batch, answers: null, told };
-    return this.#store.set(`${LOG}${batch.id % SLOTS}`, entry);
+    const text = print(batch);
+    const fits = told.length === 0 || (this.#keepsRows && text.length <= LARGEST);
+    return this.#store.put(`${LOG}${batch.id % SLOTS}`, fits ? text : print({ ...batch, answers: null, told }));
   }
 
   /** @param {Batch} batch */

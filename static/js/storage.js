@@ -45,7 +45,15 @@ export class Store {
    * @returns {boolean} false if there is no room, even without the log
    */
   set(key, value) {
-    const text = print(value);
+    return this.put(key, print(value));
+  }
+
+  /**
+   * As `set`, for who has printed the value already.
+   * @param {string} key
+   * @param {string} text
+   */
+  put(key, text) {
     return this.#put(key, text) || (this.#dropLog() && this.#put(key, text));
   }
 
