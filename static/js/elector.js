@@ -46,7 +46,9 @@ export class Elector {
 
   /** Reads the lease again: whether this tab may still speak for all. */
   check() {
-    this.send('lease');
+    const lease = this.leads ? readLease(this.#store.get('lease')) : null;
+    // As a rule nobody else has written it, and there is nothing to decide: followers wait for what comes after this.
+    if (lease?.tab !== this.state.tab || lease.term !== this.state.term) this.send('lease');
     return this.leads;
   }
 
