@@ -30,7 +30,7 @@ export class Chromium {
 
   /**
    * @param {{ storage?: boolean, flags?: string[], networkEnabled?: boolean }} [options]  `storage: false`: the person blocks cookies and
-   *   site data; `networkEnabled: false`: puppeteer is not told of every request, which costs the machine more than the request
+   *   site data; `networkEnabled: false`: puppeteer is not told of every request, which takes time beside what is measured
    */
   static async launch({ storage = true, flags = [], networkEnabled = true } = {}) {
     const all = [...FLAGS, ...flags];
