@@ -1,7 +1,7 @@
 //! What watching a table costs those who write to it.
 //!
 //! ```text
-//! cargo bench --bench writers                  # five rounds, five to six minutes
+//! cargo bench --bench writers                  # five rounds, about twenty minutes
 //! cargo bench --bench writers -- --quick       # one short round: does it run?
 //! cargo bench --bench writers -- --only updates --rounds 9
 //! cargo bench --bench writers -- --only -1 --also my-trigger.sql
