@@ -14,11 +14,6 @@ use crate::error::Result;
 /// The pause between reads of an awake tailer: changes that come faster than this share a batch.
 const AWAKE_PAUSE: Duration = Duration::from_millis(1);
 
-/// The same once [`STEADY`] reads in a row have brought changes: there is always something new then, and reading less often takes less
-/// of the processors from those who write.
-const STEADY_PAUSE: Duration = Duration::from_millis(5);
-const STEADY: u32 = 20;
-
 /// The pace of a tailer that finds no bed free.
 const BEDLESS_PAUSE: Duration = Duration::from_millis(20);
 
@@ -36,7 +31,6 @@ pub async fn turn(tailer: &Tailer, session: &Session, cursor: &mut Arc<Cursor>, 
 
 async fn take_steps(step: &mut Step, tailer: &Tailer, session: &Session, cursor: &mut Arc<Cursor>, until: Instant) -> Result<()> {
     let mut waking = Instant::now();
-    let mut steady = 0;
     while !(step.is_free() && Instant::now() >= until) {
         *step = match *step {
             Step::Discard(at) => {
@@ -45,8 +39,7 @@ async fn take_steps(step: &mut Step, tailer: &Tailer, session: &Session, cursor:
             }
             Step::Read(at) => Step::after_read(at, tailer.read(session, cursor).await?),
             Step::Pause { idle } => {
-                steady = if idle == 0 { steady + 1 } else { 0 };
-                tokio::time::sleep(if steady < STEADY { AWAKE_PAUSE } else { STEADY_PAUSE }).await;
+                tokio::time::sleep(AWAKE_PAUSE).await;
                 Step::after_pause(idle)
             }
             Step::TakeBed => {
