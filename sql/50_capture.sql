@@ -38,8 +38,7 @@ declare
   target pg_catalog.oid;
   counter pg_catalog.text;
   counted pg_catalog.int4;
-  commands pg_catalog.int4;
-  logged pg_catalog.int8;
+  commands pg_catalog.int8;
   zone pg_catalog.text;
 begin
   -- The usual row: few were logged before it; the table needs nothing special; the writer's DateStyle, IntervalStyle,
@@ -77,7 +76,6 @@ begin
         return null;
       end if;
     end if;
-    logged := pg_catalog.pg_stat_get_xact_tuples_inserted('rowcast.change'::pg_catalog.regclass);
     if counted operator(pg_catalog.=) tg_argv[0]::pg_catalog.int4 or tg_op operator(pg_catalog.=) 'TRUNCATE' then
       insert into rowcast.change (relation, op) values (target, 'R');
     elsif greatest(pg_catalog.pg_column_size(old), pg_catalog.pg_column_size(new)) operator(pg_catalog.<=) 4096
@@ -91,7 +89,7 @@ begin
       end if;
       insert into rowcast.change (relation, op, old, new)
         values (target, tg_op::pg_catalog."char", pg_catalog.row_to_json(old), pg_catalog.row_to_json(new))
-        returning cmin::pg_catalog.text::pg_catalog.int4 into commands;
+        returning cmin::pg_catalog.text::pg_catalog.int8 into commands;
       if zone is not null then
         perform pg_catalog.set_config('TimeZone', zone, true);
       end if;
@@ -106,7 +104,9 @@ begin
       counted := counted operator(pg_catalog.+) 1;
     elsif commands operator(pg_catalog.>=) 8 then
       -- At most the limit, for it is the row after that which logs the reset.
-      counted := least(commands, case logged when 250 then 251 else 8 end, tg_argv[0]::pg_catalog.int4);
+      counted := least(commands, tg_argv[0]::pg_catalog.int4, case
+        when pg_catalog.pg_stat_get_xact_tuples_inserted('rowcast.change'::pg_catalog.regclass) operator(pg_catalog.=) 251 then 251
+        else 8 end);
     end if;
     if counted operator(pg_catalog.>) 0 then
       -- Assigned, though nobody wants the answer: PERFORM is a query, and dearer.

@@ -192,8 +192,9 @@ fn images_do_not_follow_the_writers_settings() {
 fn a_writers_search_path_does_not_change_what_the_trigger_calls() {
     let database = watched();
     database.psql(
-        "create schema evil; create domain evil.oid as text; create domain evil.text as integer; create domain evil.interval as integer; create domain evil.int4 as text; \
+        "create schema evil; grant usage on schema evil to public; create domain evil.oid as text; create domain evil.text as integer; create domain evil.interval as integer; create domain evil.int4 as text; create domain evil.int8 as text; \
          create function evil.trap(integer, integer) returns boolean language plpgsql as $$ begin raise exception 'trapped'; end $$; \
+         create function evil.trap(bigint, integer) returns boolean language plpgsql as $$ begin raise exception 'trapped'; end $$; \
          create function evil.trap(text, text) returns boolean language plpgsql as $$ begin raise exception 'trapped'; end $$; \
          create function evil.join(pg_catalog.text, pg_catalog.text) returns pg_catalog.text language plpgsql as $$ begin raise exception 'trapped'; end $$; \
          create function evil.left(pg_catalog.text, integer) returns pg_catalog.text language plpgsql as $$ begin raise exception 'trapped'; end $$; \
@@ -204,6 +205,9 @@ fn a_writers_search_path_does_not_change_what_the_trigger_calls() {
          create operator evil.> (leftarg = integer, rightarg = integer, function = evil.trap); \
          create operator evil.<= (leftarg = integer, rightarg = integer, function = evil.trap); \
          create operator evil.+ (leftarg = integer, rightarg = integer, function = evil.trap); \
+         create operator evil.= (leftarg = bigint, rightarg = integer, function = evil.trap); \
+         create operator evil.< (leftarg = bigint, rightarg = integer, function = evil.trap); \
+         create operator evil.>= (leftarg = bigint, rightarg = integer, function = evil.trap); \
          create operator evil.= (leftarg = pg_catalog.text, rightarg = pg_catalog.text, function = evil.trap); \
          create operator evil.|| (leftarg = pg_catalog.text, rightarg = pg_catalog.text, function = evil.join)",
     );
@@ -214,6 +218,11 @@ fn a_writers_search_path_does_not_change_what_the_trigger_calls() {
     assert_eq!(logged(&database, "testtype"), "IUD");
     assert_eq!(database.psql("select count(*) from rowcast.change where old ->> 'name' = 'b' or new ->> 'name' in ('a', 'b')"), "3");
     assert_eq!(database.psql("select min(new ->> 'mtime') > '2026' from rowcast.change"), "t");
+    // Past the rows that nobody counts, and past the limit.
+    database.psql("select rowcast.watch('testtype', 300)");
+    forget(&database);
+    database.psql(&format!("set search_path = evil, pg_catalog, public; {}", insert(400)));
+    assert_eq!(rows_before_the_reset(&database), 300);
 }
 
 #[test]
