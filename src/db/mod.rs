@@ -69,22 +69,39 @@ impl Database {
         })))
     }
 
-    /// Runs `work` on a thread of its own with a pooled connection. Waits for its turn, but not beyond the request's
-    /// time-out, and not at all where too many wait already: then it is 503.
+    /// Runs a request's `work` on a thread of its own with a pooled connection. Waits for its turn, but not beyond the
+    /// request's time-out, and not at all where too many wait already: then it is 503.
     pub async fn run<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Session) -> Result<T> + Send + 'static,
+    {
+        let place = self.enter_queue()?;
+        self.in_turn(Some(place), work).await
+    }
+
+    /// The same for what the server does of its own accord, one piece at a time: it takes its turn like any request, but no
+    /// place of theirs. Refused where too many requests wait, the log of a busy server would never be pruned.
+    pub async fn keep_house<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Session) -> Result<T> + Send + 'static,
+    {
+        self.in_turn(None, work).await
+    }
+
+    async fn in_turn<T, F>(&self, place: Option<Waiting<'_>>, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Session) -> Result<T> + Send + 'static,
     {
         let begun = tokio::time::Instant::now();
         let deadline = begun + self.0.limits.request_timeout;
-        let permit = {
-            let _waiting = self.enter_queue()?;
-            // A permit belongs to the work, not to this future: a client that leaves does not free a busy connection.
-            tokio::time::timeout_at(deadline, self.clone().turn())
-                .await
-                .map_err(|_| Error::unavailable("the server is busy: no connection to the database became free in time", OVERLOADED))?
-        };
+        // A permit belongs to the work, not to this future: a client that leaves does not free a busy connection.
+        let permit = tokio::time::timeout_at(deadline, self.clone().turn())
+            .await
+            .map_err(|_| Error::unavailable("the server is busy: no connection to the database became free in time", OVERLOADED))?;
+        drop(place);
         self.0.counts.turn.observe(begun.elapsed().as_secs_f64());
         let database = self.clone();
         let worker = tokio::task::spawn_blocking(move || {

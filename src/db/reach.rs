@@ -61,7 +61,7 @@ impl Database {
         if !reached.asking.swap(true, Ordering::SeqCst) {
             let database = self.clone();
             tokio::spawn(async move {
-                _ = database.run(|session| Ok(session.simple_query("select 1").map(drop)?)).await;
+                _ = database.keep_house(|session| Ok(session.simple_query("select 1").map(drop)?)).await;
                 database.0.reached.asking.store(false, Ordering::SeqCst);
             });
         }

@@ -57,9 +57,9 @@ impl Pruner {
     async fn round(&mut self) -> Result<u64> {
         let (keep, log_bytes) = (self.keep, self.log_bytes);
         let mut pruned = 0;
-        if self.database.run(move |session| log::advance_horizon(session, keep, log_bytes)).await? {
+        if self.database.keep_house(move |session| log::advance_horizon(session, keep, log_bytes)).await? {
             loop {
-                match self.database.run(log::prune).await? {
+                match self.database.keep_house(log::prune).await? {
                     0 => break,
                     changes => pruned += changes,
                 }
@@ -74,7 +74,7 @@ impl Pruner {
     /// Once a round is often enough: nobody who asks for numbers is to make the database work.
     async fn measure(&self) -> Result<()> {
         let tip = self.hub.tip();
-        self.vitals.counts.measured(&self.database.run(move |session| log::measure(session, &tip)).await?);
+        self.vitals.counts.measured(&self.database.keep_house(move |session| log::measure(session, &tip)).await?);
         Ok(())
     }
 
@@ -85,7 +85,7 @@ impl Pruner {
         }
         // Also where it fails: it would fail again.
         self.next_vacuum = begun + REST.1;
-        if self.database.run(log::vacuum).await? {
+        if self.database.keep_house(log::vacuum).await? {
             let took = begun.elapsed();
             tracing::debug!(?took, "vacuumed the log");
             self.next_vacuum = Instant::now() + (took * REST.0).max(REST.1);

@@ -181,13 +181,16 @@ impl Server {
 
     /// Polls and streams that the server holds open.
     pub fn open_polls(&self) -> usize {
-        let metrics = self.get("/metrics").body;
-        let line = metrics.lines().find(|line| line.starts_with("rowcast_polls_open ")).expect("the gauge of open polls");
-        line.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+        gauge(&self.get("/metrics").body, "rowcast_polls_open")
     }
 
+    /// Waits until so many polls are open, and all of them parked: a poll that asks from "now" on has a "now" only then, and
+    /// is not told what was committed before.
     pub fn wait_for_open_polls(&self, number: usize) {
-        wait_until(&format!("{number} polls are open"), PATIENCE, || (self.open_polls() == number).then_some(()));
+        wait_until(&format!("{number} polls are open"), PATIENCE, || {
+            let metrics = self.get("/metrics").body;
+            ["rowcast_polls_open", "rowcast_polls_parked"].iter().all(|name| gauge(&metrics, name) == number).then_some(())
+        });
     }
 
     fn wait_until_ready(&mut self) {
@@ -309,6 +312,12 @@ impl Drop for Server {
             eprintln!("the server's log:\n{}", self.log());
         }
     }
+}
+
+/// The value of a gauge without labels in the text of `/metrics`.
+fn gauge(metrics: &str, name: &str) -> usize {
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{name} is no number in {metrics}"))
 }
 
 /// A port that is free on 127.0.0.1 and on ::1, where there is a ::1.
