@@ -15,12 +15,12 @@
 -- to be past its limit.
 --
 -- A transaction of few rows need not count. PostgreSQL knows how many rows this session has written to the log since it
--- last reported its statistics, which it does between two transactions, once a second: as long as those are few, so are this
--- transaction's. Beyond that, every row of the log has a command number (cmin): no more rows have been logged in its
+-- last reported its statistics, which it does between two transactions, once a second: as long as those are fewer than
+-- 999, so are this transaction's. Beyond that, every row of the log has a command number (cmin): no more rows have been logged in its
 -- transaction than that says, and counting begins with the eighth command. What was not counted until then is taken for
 -- as many as both allow. So for a statement by itself the limit is exact, if its session has written nothing else within
--- the second; otherwise it may come up to 250 rows early, or late. With a limit of at most 250 rows everything is counted.
--- Where track_counts is off there is no limit above that.
+-- the second; otherwise it may come up to 1000 rows early, or late. With a limit below 1000 rows everything is counted,
+-- which makes each row dearer. Where track_counts is off there is no limit above that.
 --
 -- Row by row, because that needs no pairing of old and new rows, and is in order where a trigger of the application's
 -- changes the same row again (the name sorts first).
@@ -44,7 +44,7 @@ begin
   -- The usual row: few were logged before it; the table needs nothing special; the writer's DateStyle, IntervalStyle,
   -- bytea_output and extra_float_digits print as PostgreSQL's defaults do; and the row is small. One value of each, printed,
   -- tells that at a fraction of what comparing the settings costs.
-  if pg_catalog.pg_stat_get_xact_tuples_inserted('rowcast.change'::pg_catalog.regclass) operator(pg_catalog.<) 250
+  if pg_catalog.pg_stat_get_xact_tuples_inserted('rowcast.change'::pg_catalog.regclass) operator(pg_catalog.<) 999
      and pg_catalog.concat_ws(' ', tg_nargs, pg_catalog.date '2000-01-02', pg_catalog.interval '1 day 1 second',
                               pg_catalog.bytea '\x01', pg_catalog.float8 '0.30000000000000004')
          operator(pg_catalog.=) '2 2000-01-02 1 day 00:00:01 \x01 0.30000000000000004'
@@ -105,7 +105,7 @@ begin
     elsif commands operator(pg_catalog.>=) 8 then
       -- At most the limit, for it is the row after that which logs the reset.
       counted := least(commands, tg_argv[0]::pg_catalog.int4, case
-        when pg_catalog.pg_stat_get_xact_tuples_inserted('rowcast.change'::pg_catalog.regclass) operator(pg_catalog.=) 251 then 251
+        when pg_catalog.pg_stat_get_xact_tuples_inserted('rowcast.change'::pg_catalog.regclass) operator(pg_catalog.=) 1000 then 1000
         else 8 end);
     end if;
     if counted operator(pg_catalog.>) 0 then

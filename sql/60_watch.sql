@@ -73,7 +73,7 @@ as $$
 $$;
 
 -- What its trigger must know of a table besides the limits, as the third argument: that it is partitioned, so that changes
--- are its own and not the partition's; that rows are counted from the first on, because its limit is at most 250; that rows
+-- are its own and not the partition's; that rows are counted from the first on, because its limit is below 1000; that rows
 -- are rendered with pinned settings only, because the text of some type follows the search_path or lc_monetary of whoever
 -- writes. Null of an ordinary table.
 create or replace function rowcast.needs(target oid) returns text
@@ -82,7 +82,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select nullif(concat_ws(' ',
     case when exists (select from pg_class c where c.oid = target and c.relkind = 'p') then 'partitioned' end,
-    case when exists (select from rowcast.watched w where w.relation = target and w.bulk_rows <= 250) then 'counted' end,
+    case when exists (select from rowcast.watched w where w.relation = target and w.bulk_rows < 1000) then 'counted' end,
     case when exists (select from rowcast.types_of(target) t join pg_type y on y.oid = t.type
                       where y.typnamespace = 'pg_catalog'::regnamespace and (y.typname ~ '^reg[a-z]+$' or y.typname = 'money'))
       then 'pinned' end), '')

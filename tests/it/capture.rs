@@ -75,8 +75,8 @@ fn insert(rows: usize) -> String {
 #[test]
 fn a_limit_is_exact_for_a_statement_by_itself() {
     let database = watched();
-    // Counting begins with the 251st row.
-    for limit in [249, 250, 251, 252, 400] {
+    // Counting begins with the 1000th row, and with the first where the limit is lower.
+    for limit in [250, 998, 999, 1000, 1001, 1002, 1500] {
         database.psql(&format!("select rowcast.watch('testtype', {limit})"));
         forget(&database);
         database.client().batch_execute(&insert(limit)).unwrap();
@@ -101,32 +101,32 @@ fn a_trigger_that_does_not_know_of_its_low_limit_tells_its_reset() {
                for each row execute function rowcast.capture({arguments})"
         ));
         forget(&database);
-        database.client().batch_execute(&insert(600)).unwrap();
+        database.client().batch_execute(&insert(1_500)).unwrap();
         let rows = rows_before_the_reset(&database);
-        assert!((100..=251).contains(&rows), "capture({arguments}): the limit of 100 came after {rows} rows");
+        assert!((100..=1_000).contains(&rows), "capture({arguments}): the limit of 100 came after {rows} rows");
     }
 }
 
 #[test]
 fn a_limit_that_is_counted_late_holds_all_the_same() {
-    const LIMIT: usize = 400;
-    const UNCOUNTED: usize = 250;
+    const LIMIT: usize = 1_500;
+    const UNCOUNTED: usize = 1_000;
     let database = watched();
     database.psql(&format!("alter table testtype drop constraint testtype_name_check; select rowcast.watch('testtype', {LIMIT})"));
     // Not to be compressed, or it is not large.
     let large = "insert into testtype (name) select (select string_agg(md5(random()::text), '') from generate_series(1, 200)) from generate_series(1, 60)";
     for (what, sql) in [
-        ("a loop", "do $$ begin for i in 1..900 loop insert into testtype (name) values ('c'); end loop; end $$".to_owned()),
+        ("a loop", "do $$ begin for i in 1..3000 loop insert into testtype (name) values ('c'); end loop; end $$".to_owned()),
         (
             "a savepoint that was taken back",
-            format!("begin; {}; savepoint s; {}; rollback to s; {}; commit", insert(5), insert(900), insert(900)),
+            format!("begin; {}; savepoint s; {}; rollback to s; {}; commit", insert(5), insert(3_000), insert(3_000)),
         ),
-        ("large rows first", format!("begin; {large}; {}; commit", insert(900))),
-        ("large rows last", format!("begin; {}; {large}; {}; commit", insert(360), insert(60))),
-        ("large rows where counting begins", format!("begin; {}; {large}; {}; commit", insert(UNCOUNTED), insert(900))),
+        ("large rows first", format!("begin; {large}; {}; commit", insert(3_000))),
+        ("large rows last", format!("begin; {}; {large}; {}; commit", insert(1_460), insert(60))),
+        ("large rows where counting begins", format!("begin; {}; {large}; {}; commit", insert(UNCOUNTED), insert(3_000))),
         (
             "other writes first",
-            format!("begin; create temporary table other as select 1 as n; update other set n = 2; {}; commit", insert(900)),
+            format!("begin; create temporary table other as select 1 as n; update other set n = 2; {}; commit", insert(3_000)),
         ),
     ] {
         forget(&database);
@@ -135,13 +135,13 @@ fn a_limit_that_is_counted_late_holds_all_the_same() {
         assert!(rows.abs_diff(LIMIT) <= UNCOUNTED, "{what}: the limit came after {rows} rows");
     }
     // A session that has written a moment ago, so that what it wrote is among what PostgreSQL counts.
-    for before in [1, UNCOUNTED - 1, UNCOUNTED, UNCOUNTED + 1, 900] {
+    for before in [1, UNCOUNTED - 2, UNCOUNTED - 1, UNCOUNTED, UNCOUNTED + 1, 2_500] {
         let mut client = database.client();
         forget(&database);
         client.batch_execute(&"insert into testtype (name) values ('b');".repeat(before).replace(';', "; commit;")).unwrap();
         assert_eq!(logged(&database, "testtype"), "I".repeat(before), "transactions of one row are told as rows, however many");
         forget(&database);
-        client.batch_execute(&insert(900)).unwrap();
+        client.batch_execute(&insert(3_000)).unwrap();
         let rows = rows_before_the_reset(&database);
         assert!(rows.abs_diff(LIMIT) <= UNCOUNTED, "after {before} rows before it the limit came after {rows} rows");
     }
@@ -218,11 +218,13 @@ fn a_writers_search_path_does_not_change_what_the_trigger_calls() {
     assert_eq!(logged(&database, "testtype"), "IUD");
     assert_eq!(database.psql("select count(*) from rowcast.change where old ->> 'name' = 'b' or new ->> 'name' in ('a', 'b')"), "3");
     assert_eq!(database.psql("select min(new ->> 'mtime') > '2026' from rowcast.change"), "t");
-    // Past the rows that nobody counts, and past the limit.
-    database.psql("select rowcast.watch('testtype', 300)");
-    forget(&database);
-    database.psql(&format!("set search_path = evil, pg_catalog, public; {}", insert(400)));
-    assert_eq!(rows_before_the_reset(&database), 300);
+    // Past the limit: where all rows are counted, and past those that nobody counts.
+    for limit in [300, 1_200] {
+        database.psql(&format!("select rowcast.watch('testtype', {limit})"));
+        forget(&database);
+        database.psql(&format!("set search_path = evil, pg_catalog, public; {}", insert(limit + 100)));
+        assert_eq!(rows_before_the_reset(&database), limit);
+    }
 }
 
 #[test]
