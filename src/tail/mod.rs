@@ -148,8 +148,8 @@ impl Tailer {
         }
     }
 
-    /// Reads what is new and publishes it. Returns whether there was any change, of an exposed table or not.
-    async fn read(&self, session: &Session, cursor: &mut Arc<Cursor>) -> Result<bool> {
+    /// Reads what is new and publishes it. Returns how many changes there were, of exposed tables or not.
+    async fn read(&self, session: &Session, cursor: &mut Arc<Cursor>) -> Result<usize> {
         let ticket = self.hub.begin_read();
         let catalog = self.catalog.borrow().clone();
         let Read { batch, rows, lost, delays } = session.read(cursor.clone(), &catalog, self.limits()).await?;
@@ -166,7 +166,7 @@ impl Tailer {
         self.hub.end_read(ticket);
         counts.read(&delays.until_now());
         self.vitals.read();
-        Ok(rows > 0)
+        Ok(rows)
     }
 
     fn limits(&self) -> BatchLimits {

@@ -14,6 +14,13 @@ use crate::error::Result;
 /// The pause between reads of an awake tailer: changes that come faster than this share a batch.
 const AWAKE_PAUSE: Duration = Duration::from_millis(1);
 
+/// Where much is written the pause grows, by 1 ms for so many changes in the last read. What a read costs beside its changes is
+/// the same for one and for a hundred, and the writers' processors bear it. Below this many a ms it settles near the shortest.
+const CHANGES_A_MS: u32 = 8;
+
+/// However much is written.
+const LONGEST_PAUSE: Duration = Duration::from_millis(8);
+
 /// The pace of a tailer that finds no bed free.
 const BEDLESS_PAUSE: Duration = Duration::from_millis(20);
 
@@ -31,15 +38,19 @@ pub async fn turn(tailer: &Tailer, session: &Session, cursor: &mut Arc<Cursor>, 
 
 async fn take_steps(step: &mut Step, tailer: &Tailer, session: &Session, cursor: &mut Arc<Cursor>, until: Instant) -> Result<()> {
     let mut waking = Instant::now();
+    let mut changes = 0;
     while !(step.is_free() && Instant::now() >= until) {
         *step = match *step {
             Step::Discard(at) => {
                 session.discard_bells();
                 Step::after_discard(at)
             }
-            Step::Read(at) => Step::after_read(at, tailer.read(session, cursor).await?),
+            Step::Read(at) => {
+                changes = tailer.read(session, cursor).await?;
+                Step::after_read(at, changes > 0)
+            }
             Step::Pause { idle } => {
-                tokio::time::sleep(AWAKE_PAUSE).await;
+                tokio::time::sleep(pause_after(changes)).await;
                 Step::after_pause(idle)
             }
             Step::TakeBed => {
@@ -66,4 +77,22 @@ async fn take_steps(step: &mut Step, tailer: &Tailer, session: &Session, cursor:
         };
     }
     Ok(())
+}
+
+/// How long to let changes gather after a read that brought so many.
+fn pause_after(changes: usize) -> Duration {
+    let changes = u32::try_from(changes).unwrap_or(u32::MAX);
+    (AWAKE_PAUSE * (changes / CHANGES_A_MS).min(1_000)).clamp(AWAKE_PAUSE, LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_grows_with_what_is_written_up_to_a_bound() {
+        assert_eq!([0, 1, 15].map(pause_after), [AWAKE_PAUSE; 3]);
+        assert_eq!(pause_after(40), Duration::from_millis(5));
+        assert_eq!([64, 1_000, usize::MAX].map(pause_after), [LONGEST_PAUSE; 3]);
+    }
 }
