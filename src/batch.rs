@@ -86,22 +86,23 @@ impl<'a> BatchBuilder<'a> {
 
     /// False if the images do not fit the table as the catalog has it.
     fn push_change(&mut self, table: &Table, row: LogRow) -> bool {
-        let Some((old, old_key)) = image_and_key(table, row.old) else { return false };
-        let Some((new, new_key)) = image_and_key(table, row.new) else { return false };
-        let change = |op, key, old, new: Option<Image>| {
-            let mtime = mtime(new.as_ref(), &row.time);
-            Change { relation: row.relation, xid: row.xid, op, key, old, new, mtime, elided: Vec::new() }
+        let Some(Seen { image: old, key: old_key, .. }) = see(table, row.old) else { return false };
+        let Some(Seen { image: new, key: new_key, mtime }) = see(table, row.new) else { return false };
+        // The row's own mtime where it still has one, else the log's time: so that a change and its row tell the same.
+        let change = |op, key, old, new, mtime: Option<Box<RawValue>>| {
+            let logged = || RawValue::from_string(row.time.clone()).unwrap_or_else(|_| RawValue::NULL.to_owned());
+            Change { relation: row.relation, xid: row.xid, op, key, old, new, mtime: mtime.unwrap_or_else(logged), elided: Vec::new() }
         };
         match (row.op, old_key, new_key) {
-            (b'I', None, Some(key)) => self.changes.push(change(Op::Insert, key, None, new)),
-            (b'D', Some(key), None) => self.changes.push(change(Op::Delete, key, old, None)),
+            (b'I', None, Some(key)) => self.changes.push(change(Op::Insert, key, None, new, mtime)),
+            (b'D', Some(key), None) => self.changes.push(change(Op::Delete, key, old, None, None)),
             (b'U', Some(old_key), Some(new_key)) if old_key.get() == new_key.get() && !table.key.is_empty() => {
-                self.changes.push(Change { elided: row.elided, ..change(Op::Update, new_key, old, new) });
+                self.changes.push(Change { elided: row.elided, ..change(Op::Update, new_key, old, new, mtime) });
             }
             // Another key is another row: who holds the old one must drop it. So it is where no key tells which row it was.
             (b'U', Some(old_key), Some(new_key)) if row.elided.is_empty() => {
-                self.changes.push(change(Op::Delete, old_key, old, None));
-                self.changes.push(change(Op::Insert, new_key, None, new));
+                self.changes.push(change(Op::Delete, old_key, old, None, None));
+                self.changes.push(change(Op::Insert, new_key, None, new, mtime));
             }
             _ => return false,
         }
@@ -112,10 +113,18 @@ impl<'a> BatchBuilder<'a> {
 /// What a change takes in memory beside its images, roughly.
 const ROW_OVERHEAD: usize = 256;
 
-/// The image and its key as a JSON array; None if it has no such columns, or is no object.
-#[allow(clippy::type_complexity)]
-fn image_and_key(table: &Table, text: Option<String>) -> Option<(Option<Image>, Option<Box<RawValue>>)> {
-    let Some(text) = text else { return Some((None, None)) };
+/// What a change needs of an image; nothing where there is none.
+#[derive(Default)]
+struct Seen {
+    image: Option<Image>,
+    /// As a JSON array.
+    key: Option<Box<RawValue>>,
+    mtime: Option<Box<RawValue>>,
+}
+
+/// Takes an image apart, once; None if it has not the columns that it should, or is no object.
+fn see(table: &Table, text: Option<String>) -> Option<Seen> {
+    let Some(text) = text else { return Some(Seen::default()) };
     let image = Image::parse(text).ok()?;
     let columns = image.columns();
     let key = if table.key.is_empty() {
@@ -124,15 +133,9 @@ fn image_and_key(table: &Table, text: Option<String>) -> Option<(Option<Image>, 
         let key = table.key_columns().map(|column| columns.get(column.name.as_str()).copied()).collect::<Option<Vec<&RawValue>>>()?;
         to_raw_value(&key).ok()?
     };
+    let mtime = columns.get("mtime").filter(|value| value.get().starts_with('"')).map(|&value| value.to_owned());
     drop(columns);
-    Some((Some(image), Some(key)))
-}
-
-/// The row's own mtime where it still has one, else the log's time: so that a change and its row tell the same.
-fn mtime(new: Option<&Image>, time: &str) -> Box<RawValue> {
-    let own =
-        new.and_then(|image| image.columns().get("mtime").filter(|value| value.get().starts_with('"')).map(|value| (*value).to_owned()));
-    own.or_else(|| RawValue::from_string(time.to_owned()).ok()).unwrap_or_else(|| RawValue::NULL.to_owned())
+    Some(Seen { image: Some(image), key: Some(key), mtime })
 }
 
 /// Puts the changes of one row in one transaction in the order in which they happened, where the log has another.
