@@ -25,6 +25,7 @@ fn what_happened_is_counted() {
     server.send_json("POST", "/api/testtype", "{\"name\":\"Ann\"}").expect_status(201);
     server.send_json("POST", "/api/testtype", "{\"id\":1,\"name\":\"again\"}").expect_status(409);
     // One is told from the ring, one while it is parked.
+    wait_for("the row is in the ring", || (metrics(&server).get("rowcast_ring_size_bytes") > 0.0).then_some(()));
     let answer = server.get(&format!("/notify?table=testtype&since={since}")).json();
     let poll = json!({"wait": 20, "subscriptions": [{"id": "a", "table": "testtype", "since": answer["cursor"]}]});
     let mut stream = server.connect();
