@@ -18,9 +18,9 @@
 -- last reported its statistics, which it does between two transactions, once a second: as long as those are fewer than
 -- 999, so are this transaction's. Beyond that, every row of the log has a command number (cmin): no more rows have been logged in its
 -- transaction than that says, and counting begins with the eighth command. What was not counted until then is taken for
--- as many as both allow. So for a statement by itself the limit is exact, if its session has written nothing else within
--- the second; otherwise it may come up to 1000 rows early, or late. With a limit below 1000 rows everything is counted,
--- which makes each row dearer. Where track_counts is off there is no limit above that.
+-- as many as both allow. So for a statement of small rows of one table the limit is exact, if its session has written nothing
+-- else of late; otherwise it may come up to 1000 rows early, or late. With a limit below 1000 rows everything is counted,
+-- as watch() tells the trigger, which makes each row dearer. Where track_counts is off there is no limit above that.
 --
 -- Row by row, because that needs no pairing of old and new rows, and is in order where a trigger of the application's
 -- changes the same row again (the name sorts first).

@@ -1,5 +1,6 @@
 //! CPU time, WAL bytes and the HOT share, read before and after.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -18,11 +19,11 @@ pub fn cpu_of_ended_children(pid: u32) -> Duration {
     stat(pid).map_or(Duration::ZERO, |fields| ticks(&fields, 13) + ticks(&fields, 14))
 }
 
-/// How many children of a process have not been waited for.
-pub fn children(pid: u32) -> usize {
+/// The children of a process that have not been waited for.
+pub fn children(pid: u32) -> BTreeSet<u32> {
+    let is_child = |child: &u32| stat(*child).and_then(|fields| fields.get(1)?.parse().ok()) == Some(pid);
     let processes = fs::read_dir("/proc").expect("/proc can be read").flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter_map(stat).filter(|fields| fields.get(1).and_then(|parent| parent.parse().ok()) == Some(pid)).count()
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_child).collect()
 }
 
 /// The process of the postmaster of a cluster.

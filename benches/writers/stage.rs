@@ -92,7 +92,7 @@ impl Stage {
             let took = load::bulk(&mut client, workload, &table);
             (u64::from(ROWS), 1.0 / took, meter::cpu(backend.unsigned_abs()) - before)
         } else {
-            self.single(workload, &table, seconds)
+            self.single(&mut client, workload, &table, seconds)
         };
         // The server may still be reading what was logged; that is a part of the cost.
         self.wait_until_asleep(&mut client);
@@ -113,11 +113,15 @@ impl Stage {
     }
 
     /// Runs pgbench, and once before with a statement a connection: what connecting takes is not what writing takes.
-    fn single(&self, workload: &Workload, table: &str, seconds: u32) -> (u64, f64, Duration) {
-        let measured = |until| {
+    fn single(&self, client: &mut Client, workload: &Workload, table: &str, seconds: u32) -> (u64, f64, Duration) {
+        let mut measured = |until| {
             let (others, before) = (meter::children(self.postmaster), meter::cpu_of_ended_children(self.postmaster));
             let (rows, rate) = load::pgbench(&self.db, self.scripts.path(), workload, table, until);
-            wait_for("pgbench's backends have ended", || (meter::children(self.postmaster) <= others).then_some(()));
+            wait_for("pgbench's backends have ended", || {
+                // The server may have renewed a connection of its pool meanwhile.
+                let served = self.sessions(client);
+                meter::children(self.postmaster).iter().all(|pid| others.contains(pid) || served.contains(pid)).then_some(())
+            });
             (rows, rate, meter::cpu_of_ended_children(self.postmaster) - before)
         };
         let (few, _, connecting) = measured(Until::Each(1));

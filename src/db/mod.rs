@@ -76,40 +76,43 @@ impl Database {
         T: Send + 'static,
         F: FnOnce(&mut Session) -> Result<T> + Send + 'static,
     {
-        let place = self.enter_queue()?;
-        self.in_turn(Some(place), work).await
+        let begun = tokio::time::Instant::now();
+        let deadline = begun + self.0.limits.request_timeout;
+        let turn = {
+            let _waiting = self.enter_queue()?;
+            tokio::time::timeout_at(deadline, self.clone().turn())
+                .await
+                .map_err(|_| Error::unavailable("the server is busy: no connection to the database became free in time", OVERLOADED))?
+        };
+        self.0.counts.turn.observe(begun.elapsed().as_secs_f64());
+        self.work(turn, deadline, work).await
     }
 
-    /// The same for what the server does of its own accord, one piece at a time: it takes its turn like any request, but no
-    /// place of theirs. Refused where too many requests wait, the log of a busy server would never be pruned.
+    /// The same for what the server does of its own accord, one piece at a time. It takes its turn like any request, but no
+    /// place of theirs, and waits for as long as it takes: given up where many requests wait, the log of a busy server would
+    /// never be pruned.
     pub async fn keep_house<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Session) -> Result<T> + Send + 'static,
     {
-        self.in_turn(None, work).await
+        let turn = self.clone().turn().await;
+        self.work(turn, tokio::time::Instant::now() + self.0.limits.request_timeout, work).await
     }
 
-    async fn in_turn<T, F>(&self, place: Option<Waiting<'_>>, work: F) -> Result<T>
+    /// A turn belongs to the work, not to this future: a client that leaves does not free a busy connection.
+    async fn work<T, F>(&self, turn: Turn, deadline: tokio::time::Instant, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Session) -> Result<T> + Send + 'static,
     {
-        let begun = tokio::time::Instant::now();
-        let deadline = begun + self.0.limits.request_timeout;
-        // A permit belongs to the work, not to this future: a client that leaves does not free a busy connection.
-        let permit = tokio::time::timeout_at(deadline, self.clone().turn())
-            .await
-            .map_err(|_| Error::unavailable("the server is busy: no connection to the database became free in time", OVERLOADED))?;
-        drop(place);
-        self.0.counts.turn.observe(begun.elapsed().as_secs_f64());
         let database = self.clone();
         let worker = tokio::task::spawn_blocking(move || {
             let begun = Instant::now();
             let outcome = database.0.pool.get().and_then(|mut session| work(&mut session));
             database.0.counts.work.observe(begun.elapsed().as_secs_f64());
             database.0.reached.note(&outcome);
-            drop(permit);
+            drop(turn);
             outcome
         });
         match tokio::time::timeout_at(deadline, worker).await {

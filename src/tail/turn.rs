@@ -15,7 +15,7 @@ use crate::error::Result;
 const AWAKE_PAUSE: Duration = Duration::from_millis(1);
 
 /// Where much is written the pause grows, by 1 ms for so many changes in the last read. What a read costs beside its changes is
-/// the same for one and for a hundred, and the writers' processors bear it. Below this many a ms it settles near the shortest.
+/// the same for one and for a hundred, and the writers' processors bear it. At half as many a ms it settles at the shortest.
 const CHANGES_A_MS: u32 = 8;
 
 /// However much is written.
