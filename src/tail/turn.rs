@@ -82,7 +82,7 @@ async fn take_steps(step: &mut Step, tailer: &Tailer, session: &Session, cursor:
 /// How long to let changes gather after a read that brought so many.
 fn pause_after(changes: usize) -> Duration {
     let changes = u32::try_from(changes).unwrap_or(u32::MAX);
-    (AWAKE_PAUSE * (changes / CHANGES_A_MS).min(1_000)).clamp(AWAKE_PAUSE, LONGEST_PAUSE)
+    (AWAKE_PAUSE * (changes / CHANGES_A_MS)).clamp(AWAKE_PAUSE, LONGEST_PAUSE)
 }
 
 #[cfg(test)]
