@@ -32,21 +32,44 @@ begin
 end
 $$;
 
--- What the capture triggers need, in one place: each of them depends on this view, and through it on all that it names, by
--- its FROM or its WHEN.
--- So nothing of that can be dropped on its own, and with CASCADE the triggers go along: a writer never meets half of it.
--- Its one column stays as it is, so that a later version can name other things here, and then drop what it replaced.
-create or replace view rowcast.capturing as
+-- What the capture triggers need, in one place: each AFTER trigger depends on the view capturing, and through it on all that these name, by
+-- its FROM or its WHEN. So nothing of that can be dropped on its own, and with CASCADE those triggers go along: a writer never meets half
+-- of it. Nothing makes a BEFORE trigger depend on anything but a WHEN, which costs every update; so tick(), which capture_update() calls
+-- where it bears an error, depends on the parts by its argument and goes with them.
+-- The one column of the views stays as it is, so that a later version can name other things here, and then drop what it replaced.
+create or replace view rowcast.capturing_parts as
   select row(c.id, c.xid, c.relation, c.op, c.old, c.new, c.time, c.elided) is not null
+     and 'rowcast.append_images(oid,"char",json,json)'::regprocedure is not null
+     and 'rowcast.append_counted(oid,"char",anyelement,anyelement,text[])'::regprocedure is not null
      and 'rowcast.append(oid,oid,"char",anyelement,anyelement,integer)'::regprocedure is not null
      and 'rowcast.large_update(oid,oid,anyelement,anyelement,bigint)'::regprocedure is not null
+     and 'rowcast.ring()'::regprocedure is not null
      and 'rowcast.beds()'::regprocedure is not null as whole
   from rowcast.change c;
-comment on view rowcast.capturing is 'What the capture triggers need, so that they depend on it';
+comment on view rowcast.capturing_parts is 'What the capture triggers need, so that they depend on it';
+
+-- The least by which a row's mtime grows. A constant, which costs nothing where it is called.
+create or replace function rowcast.tick(parts rowcast.capturing_parts default null) returns interval
+language sql immutable
+as $$
+  select interval '1 microsecond'
+$$;
+
+create or replace view rowcast.capturing as
+  select p.whole and 'rowcast.tick(rowcast.capturing_parts)'::regprocedure is not null as whole from rowcast.capturing_parts p;
+comment on view rowcast.capturing is 'What the capture triggers need, by way of what makes them depend on it';
 
 -- Forms of earlier versions, which the one below would make ambiguous.
 drop function if exists rowcast.watch(regclass, integer);
 drop function if exists rowcast.watch(regclass, integer, integer);
+
+-- The functions of our triggers.
+create or replace function rowcast.trigger_functions() returns oid[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select array(select p.oid from pg_proc p where p.pronamespace = 'rowcast'::regnamespace and p.prorettype = 'trigger'::regtype)
+$$;
 
 -- The comment on a column that watch() added, by which unwatch() knows that it is still the same.
 create or replace function rowcast.mark_of_ours() returns text
@@ -88,6 +111,29 @@ as $$
       then 'pinned' end), '')
 $$;
 
+-- Whether a trigger of ours that fires before an update, as the last of them, sees the row as it is stored. Not where a column is
+-- generated, which comes after; where a trigger of a later name may change the row again; nor where the table is partitioned or a partition, for then
+-- an update may move a row. There capture() logs updates, afterwards.
+create or replace function rowcast.row_is_final(target oid) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (select from pg_class c where c.oid = target and c.relkind = 'r' and not c.relispartition)
+    and not exists (select from pg_attribute a where a.attrelid = target and a.attgenerated <> '' and not a.attisdropped)
+    -- 19 is a row's (1), before (2) its update (16).
+    and not exists (select from pg_trigger t where t.tgrelid = target and t.tgtype & 19 = 19 and t.tgname > '~rowcast_update')
+$$;
+
+-- Whether a table's updates are logged before they happen and rowcast.row_is_final() no longer holds: what is logged may be other
+-- than what is stored.
+create or replace function rowcast.is_blind(target oid) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (select from pg_trigger t where t.tgrelid = target and t.tgfoid = 'rowcast.capture_update()'::regprocedure)
+    and not rowcast.row_is_final(target)
+$$;
+
 -- Watches a table: adds mtime where it is missing, without a rewrite, and the triggers. Doing it again is safe, and
 -- is how another limit is set (null: as it was; at first 1000 rows, 4 MiB, and not always). The default is written into
 -- existing rows as now(), once; rows to come get clock_timestamp(). Needs the table's owner.
@@ -103,6 +149,7 @@ declare
   add_default boolean;
   limits record;
   arguments text;
+  events text;
 begin
   if refusal is not null then
     raise exception 'rowcast cannot watch %: %', target, refusal using errcode = 'feature_not_supported';
@@ -128,24 +175,31 @@ begin
       default_added = w.default_added or excluded.default_added
     returning w.bulk_rows, w.image_bytes, w.always into limits;
   perform rowcast.drop_triggers(target);
-  execute format('create trigger zz_rowcast_mtime before update on %s for each row execute function rowcast.touch()', target);
   arguments := concat_ws(', ', quote_literal(limits.bulk_rows), quote_literal(limits.image_bytes), quote_literal(rowcast.needs(target)));
+  if rowcast.row_is_final(target) then
+    events := 'insert or delete';
+    -- A name that sorts after all that begin with a letter, so that it is the last to see the row.
+    execute format('create trigger "~rowcast_update" before update on %s for each row execute function rowcast.capture_update(%s)', target, arguments);
+  else
+    events := 'insert or update or delete';
+    execute format('create trigger zz_rowcast_mtime before update on %s for each row execute function rowcast.touch()', target);
+  end if;
   -- A name that sorts before those of the application's triggers, so that a change is logged before what they do to it.
   if (select c.relkind from pg_class c where c.oid = target) = 'p' then
     -- Whoever makes a partition would need a right on what is named in FROM.
-    execute format('create trigger "00_rowcast_capture" after insert or update or delete on %s for each row
-      when (%L::regclass is not null) execute function rowcast.capture(%s)', target, 'rowcast.capturing', arguments);
+    execute format('create trigger "00_rowcast_capture" after %s on %s for each row
+      when (%L::regclass is not null) execute function rowcast.capture(%s)', events, target, 'rowcast.capturing', arguments);
   else
     -- A constraint trigger, which constrains nothing: it may have a FROM, and a WHEN is read anew at every statement.
-    execute format('create constraint trigger "00_rowcast_capture" after insert or update or delete on %s from %s
-      for each row execute function rowcast.capture(%s)', target, 'rowcast.capturing', arguments);
+    execute format('create constraint trigger "00_rowcast_capture" after %s on %s from %s
+      for each row execute function rowcast.capture(%s)', events, target, 'rowcast.capturing', arguments);
   end if;
   execute format('create trigger "00_rowcast_truncate" after truncate on %s for each statement
     when (%L::regclass is not null) execute function rowcast.capture(%s)', target, 'rowcast.capturing', arguments);
   if limits.always then
     perform rowcast.fire_always(target);
   end if;
-  update rowcast.watched w set shape = rowcast.shape(target) where w.relation = target;
+  update rowcast.watched w set shape = rowcast.shape(target), blind = false where w.relation = target;
   -- What was written while nobody captured is not in the log: whoever has a copy reads it anew.
   insert into rowcast.change (relation, op) values (target, 'R');
   notify rowcast;
@@ -162,7 +216,7 @@ declare
 begin
   for ours in
     select t.tgname, t.tgrelid::regclass as relation from pg_trigger t
-    where t.tgfoid in ('rowcast.capture()'::regprocedure, 'rowcast.touch()'::regprocedure)
+    where t.tgfoid = any (rowcast.trigger_functions())
       and (t.tgrelid = target or t.tgrelid in (select p.relid from pg_partition_tree(target) p))
     order by t.tgrelid, t.tgname
   loop
@@ -182,7 +236,7 @@ begin
   for trigger_name in
     select t.tgname from pg_trigger t
     where t.tgrelid = target and not t.tgisinternal
-      and t.tgfoid in ('rowcast.capture()'::regprocedure, 'rowcast.touch()'::regprocedure)
+      and t.tgfoid = any (rowcast.trigger_functions())
   loop
     execute format('drop trigger %I on %s', trigger_name, target);
   end loop;

@@ -19,8 +19,9 @@ as $$
        from rowcast.types_of(target) t),
       -- The transaction that wrote the trigger's row last tells what came and went between two looks.
       (select string_agg(concat_ws(' ', t.oid, t.xmin, t.tgenabled), ', ' order by t.oid) from pg_trigger t
-       where t.tgfoid = 'rowcast.capture()'::regprocedure
-         and (t.tgrelid = target or t.tgrelid in (select p.relid from pg_partition_tree(target) p)))))
+       where t.tgfoid in ('rowcast.capture()'::regprocedure, 'rowcast.capture_update()'::regprocedure)
+         and (t.tgrelid = target or t.tgrelid in (select p.relid from pg_partition_tree(target) p))),
+      case when rowcast.is_blind(target) then 'blind' end))
     || ' ' || md5(
       (select string_agg(concat_ws(' ', c.oid, c.relfilenode), ', ' order by c.oid) from pg_class c
        where c.oid = target or c.oid in (select t.relid from pg_partition_tree(target) t)))
@@ -29,7 +30,7 @@ $$;
 -- Notes what each watched table looks like. One that looks otherwise than it did has had its rows changed where no trigger
 -- fires (a column added with a default, retyped, renamed, dropped; a partition attached or detached): one reset, in the
 -- transaction that notes it, so that it is logged once, by whichever server looks first, and reaches cursors from before
--- a restart too. Run by every server when it connects and every few seconds.
+-- a restart too; and one that has become blind is noted as such. Run by every server when it connects and every few seconds.
 create or replace function rowcast.note_shapes() returns void
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
@@ -49,7 +50,7 @@ begin
     where w.shape is distinct from now.shape
     for update of w skip locked
   loop
-    update rowcast.watched w set shape = changed.shape where w.relation = changed.relation;
+    update rowcast.watched w set shape = changed.shape, blind = rowcast.is_blind(w.relation) where w.relation = changed.relation;
     -- Only the place on disk is another, and the transaction that moved it has logged a reset: a TRUNCATE, told already.
     told := split_part(changed.before, ' ', 1) = split_part(changed.shape, ' ', 1)
       and exists (select from rowcast.change c where c.relation = changed.relation and c.op = 'R'

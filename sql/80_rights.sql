@@ -1,6 +1,6 @@
 -- Who may do what.
 
--- A stranger who could attach capture() to a table of his own would forge changes of another's; writers need no
+-- A stranger who could attach a trigger's function to a table of his own would forge changes of another's; writers need no
 -- right on it, because a trigger's function is checked when the trigger is made.
 revoke all on schema rowcast from public;
 revoke all on all tables in schema rowcast from public;
@@ -8,8 +8,8 @@ revoke execute on all functions in schema rowcast from public;
 -- Called inside the writers' transactions, and constant.
 grant execute on function rowcast.beds() to public;
 
--- capture() runs with its owner's rights, and a cast that an application defined may run inside it. So its owner is a
--- role that can append to the log and nothing else. Where the installer may not create roles the function stays his.
+-- capture() and capture_update() run with their owner's rights, and a cast that an application defined may run inside them. So their owner is a
+-- role that can append to the log and nothing else. Where the installer may not create roles the functions stay his.
 do $$
 begin
   if not exists (select from pg_roles where rolname = 'rowcast_capture') then
@@ -25,12 +25,17 @@ begin
   grant insert on rowcast.change to rowcast_capture;
   -- Of its own new row it may see the command number, which tells it when to count.
   grant select (cmin) on rowcast.change to rowcast_capture;
+  grant execute on function rowcast.tick(rowcast.capturing_parts) to rowcast_capture;
+  grant execute on function rowcast.ring() to rowcast_capture;
+  grant execute on function rowcast.append_images(oid, "char", json, json) to rowcast_capture;
+  grant execute on function rowcast.append_counted(oid, "char", anyelement, anyelement, text[]) to rowcast_capture;
   grant execute on function rowcast.append(oid, oid, "char", anyelement, anyelement, integer) to rowcast_capture;
   grant execute on function rowcast.large_update(oid, oid, anyelement, anyelement, bigint) to rowcast_capture;
   alter function rowcast.capture() owner to rowcast_capture;
+  alter function rowcast.capture_update() owner to rowcast_capture;
   revoke create on schema rowcast from rowcast_capture;
 exception when insufficient_privilege then
-  raise warning 'rowcast.capture() stays owned by %, because that role may not create or use the role rowcast_capture', current_user
+  raise warning 'rowcast.capture() and rowcast.capture_update() stay owned by %, because that role may not create or use the role rowcast_capture', current_user
     using hint = 'A role with CREATEROLE can run: create role rowcast_capture nologin; grant rowcast_capture to ' || quote_ident(current_user) || '; then install again.';
 end
 $$;

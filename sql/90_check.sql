@@ -4,7 +4,7 @@
 -- counts as 1. Older files must not go over a newer schema: they would take back half of it.
 do $$
 declare
-  version constant integer := 2;
+  version constant integer := 3;
   present integer := 0;
 begin
   if to_regprocedure('rowcast.version()') is not null then

@@ -21,10 +21,13 @@ with named as materialized (
          exists (select from rowcast.watched w where w.relation = c.oid)
            and not exists (
              select from (select c.oid as relid union all select p.relid from pg_partition_tree(c.oid) p) of_it
-             where not exists (select from pg_trigger t where t.tgrelid = of_it.relid and t.tgenabled in ('O', 'A')
-                                 and t.tgfoid = to_regprocedure('rowcast.capture()') and t.tgtype & 29 = 29
-                                 -- A column that prints by its writer's settings may have come since.
-                                 and (rowcast.needs(c.oid) like '%pinned' and encode(t.tgargs, 'escape') not like '%pinned%') is not true)) as watched,
+             -- 28 is inserts (4), deletes (8) and updates (16), by one row trigger (1) or by two.
+             where coalesce((select bit_or(t.tgtype) from pg_trigger t
+                             where t.tgrelid = of_it.relid and t.tgenabled in ('O', 'A') and t.tgtype & 1 = 1
+                               and t.tgfoid in (to_regprocedure('rowcast.capture()'), to_regprocedure('rowcast.capture_update()'))
+                               -- A column that prints by its writer's settings may have come since.
+                               and (rowcast.needs(c.oid) like '%pinned' and encode(t.tgargs, 'escape') not like '%pinned%') is not true), 0)
+                   & 28 <> 28) as watched,
          case when c.relkind in ('r', 'p') and (c.relkind = 'p' or not exists (select from pg_inherits i where i.inhparent = c.oid))
               then rowcast.refusal(c.oid) end as refusal,
          has_table_privilege(c.oid, 'select') as readable, row_security_active(c.oid) as row_security

@@ -21,20 +21,25 @@ use crate::error::{Error, Result};
 /// A row is in it exactly if its transaction is visible now and was at or beyond the cursor's xmax ($1) or in progress
 /// then ($2). The first row carries the snapshot, the epoch's random id, with the oid of its table, which a dump that is
 /// restored under a running server leaves another, and the time; then come the changes in the log's order. The method is PgQ's.
+///
+/// An update of a table that is blind may have another image than what was stored, so it is a reset. That is looked at in the same snapshot:
+/// whoever reads the reset that is logged when a table is found to be blind knows of it from there on, whatever server that is.
 pub const READ: &str = "\
 select null::bigint as id, pg_current_snapshot()::text as snapshot, (select concat(e.id, e.tableoid) from rowcast.epoch e) as epoch_id,
        null::text as xid, null::oid as relation, null::\"char\" as op, null::text as old, null::text as new,
        to_json(clock_timestamp())::text as time,
        null::text[] as elided
 union all
-(select c.id, null, null, c.xid::text, c.relation, c.op, c.old::text, c.new::text, to_json(c.time)::text, c.elided
+(select c.id, null, null, c.xid::text, c.relation,
+        case when c.op = 'U' and c.relation in (select w.relation::oid from rowcast.watched w where w.blind) then 'R'::\"char\" else c.op end,
+        c.old::text, c.new::text, to_json(c.time)::text, c.elided
  from rowcast.change c
  where c.xid >= cast($1::text as xid8) or c.xid = any (cast($2::text[] as xid8[]))
  order by c.id)";
 
 /// [`READ`] without the images, each change as a reset: for a range that holds text which has no form in UTF-8.
 pub fn read_resets() -> String {
-    READ.replace("c.op, c.old::text, c.new::text", "'R'::\"char\", null, null").replace("c.elided", "null")
+    READ.replace("else c.op end", "else 'R' end").replace("c.old::text, c.new::text", "null, null").replace("c.elided", "null")
 }
 
 /// The epoch as a number and as its random id, and those that led to it; no row while a new one has yet to begin.

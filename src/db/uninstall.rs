@@ -28,7 +28,7 @@ with ours as (
 ), users as (
   select d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid, r.ev_class as rule_of,
          coalesce(c.relnamespace, p.pronamespace, y.typnamespace, k.connamespace, rc.relnamespace, fc.relnamespace, tc.relnamespace) as home,
-         coalesce(t.tgfoid in (to_regprocedure('rowcast.capture()'), to_regprocedure('rowcast.touch()')), false) as our_trigger
+         coalesce(tp.pronamespace = 'rowcast'::regnamespace, false) as our_trigger
   from pg_depend d
   left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
   left join pg_proc p on d.classid = 'pg_proc'::regclass and p.oid = d.objid
@@ -40,6 +40,7 @@ with ours as (
   left join pg_class fc on fc.oid = f.adrelid
   left join pg_trigger t on d.classid = 'pg_trigger'::regclass and t.oid = d.objid
   left join pg_class tc on tc.oid = t.tgrelid
+  left join pg_proc tp on tp.oid = t.tgfoid
   where d.deptype in ('n', 'a')
 )
 select pg_describe_object('pg_class'::regclass, c.oid, 0) || ' in schema rowcast' from pg_class c
@@ -75,7 +76,7 @@ where n.nspname = 'rowcast' and not pg_has_role(n.nspowner, 'usage')
 union all
 select format('table %s (its owner is %s)', c.oid::regclass, c.relowner::regrole) from pg_class c
 where not pg_has_role(c.relowner, 'usage') and c.oid in (select t.tgrelid from pg_trigger t
-  where t.tgfoid in (to_regprocedure('rowcast.capture()'), to_regprocedure('rowcast.touch()')))
+  join pg_proc p on p.oid = t.tgfoid where p.pronamespace = 'rowcast'::regnamespace)
 order by 1";
 
 /// The role of the capture trigger belongs to the whole cluster: it goes with the last database that uses it.
@@ -140,8 +141,8 @@ pub fn plan(config: &Address) -> Result<Option<Plan>> {
     // Made by hand, left over after a row of rowcast.watched was deleted, or on a table that became a partition, whose mtime
     // is its root's by now: they stand in the way of their function's end.
     let left_over = client.query(
-        "select format('drop trigger if exists %I on %s', t.tgname, t.tgrelid::regclass) from pg_trigger t
-         where t.tgparentid = 0 and t.tgfoid in (to_regprocedure('rowcast.capture()'), to_regprocedure('rowcast.touch()'))
+        "select format('drop trigger if exists %I on %s', t.tgname, t.tgrelid::regclass) from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+         where t.tgparentid = 0 and p.pronamespace = 'rowcast'::regnamespace
            and t.tgrelid not in (select w.relation from rowcast.watched w join pg_class c on c.oid = w.relation where not c.relispartition)
          order by 1",
         &[],
@@ -155,15 +156,26 @@ pub fn plan(config: &Address) -> Result<Option<Plan>> {
 
 /// Object by object, so that what is not ours keeps the schema from being dropped.
 fn drop_schema(client: &mut Client, tables: &[String], views: &[String], functions: &[String]) -> Result<Vec<String>> {
+    // A function may take the row of a view, and another view may name that function: so those go between the two.
     const DROPS: &str = "
-        select format('drop view %s', c.oid::regclass) from pg_class c
-        where c.relnamespace = 'rowcast'::regnamespace and c.relkind = 'v' and c.relname = any ($1::text[])
+        with views as (
+          select c.oid, array(select d.objid from pg_depend d where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_type'::regclass
+                                and d.refobjid = c.reltype) as takers
+          from pg_class c where c.relnamespace = 'rowcast'::regnamespace and c.relkind = 'v' and c.relname = any ($1::text[])
+        ), functions as (
+          select p.oid, p.proname, p.oid in (select unnest(v.takers) from views v) as takes_a_view
+          from pg_proc p where p.pronamespace = 'rowcast'::regnamespace and p.proname = any ($3::text[])
+        )
+        select format('drop view %s', v.oid::regclass) from views v where v.takers = '{}'
+        union all
+        select 'drop function ' || string_agg(f.oid::regprocedure::text, ', ' order by f.proname) from functions f where f.takes_a_view
+        union all
+        select format('drop view %s', v.oid::regclass) from views v where v.takers <> '{}'
         union all
         select 'drop table ' || string_agg(c.oid::regclass::text, ', ' order by c.relname) from pg_class c
         where c.relnamespace = 'rowcast'::regnamespace and c.relkind = 'r' and c.relname = any ($2::text[])
         union all
-        select 'drop function ' || string_agg(p.oid::regprocedure::text, ', ' order by p.proname) from pg_proc p
-        where p.pronamespace = 'rowcast'::regnamespace and p.proname = any ($3::text[])";
+        select 'drop function ' || string_agg(f.oid::regprocedure::text, ', ' order by f.proname) from functions f where not f.takes_a_view";
     let mut statements: Vec<String> = lines(client, DROPS, &[&views, &tables, &functions])?;
     statements.push("drop schema rowcast".to_owned());
     statements.push(DROP_ROLE.to_owned());

@@ -1,6 +1,7 @@
 //! What the triggers log: each kind of statement, TRUNCATE, rows of all sorts, and whom they may not disturb.
 
 mod limits;
+mod updates;
 
 use limits::{insert, rows_before_the_reset};
 
@@ -133,6 +134,7 @@ fn a_stranger_can_neither_read_the_log_nor_forge_changes() {
         "select * from rowcast.change",
         "select rowcast.watch('public.mine')",
         "create trigger forged after insert on public.mine for each row execute function rowcast.capture('1000', 'rowcast.rows')",
+        "create trigger forged before update on public.mine for each row execute function rowcast.capture_update('1000', '1000')",
         "insert into rowcast.change (relation, op) values (1, 'R')",
     ] {
         let error = client.batch_execute(refused).unwrap_err();
@@ -143,7 +145,8 @@ fn a_stranger_can_neither_read_the_log_nor_forge_changes() {
 #[test]
 fn capture_runs_with_the_rights_of_a_role_that_can_only_append() {
     let database = watched();
-    assert_eq!(database.psql("select proowner::regrole from pg_proc where oid = 'rowcast.capture()'::regprocedure"), "rowcast_capture");
+    let owners = "select distinct proowner::regrole from pg_proc where pronamespace = 'rowcast'::regnamespace and prosecdef";
+    assert_eq!(database.psql(owners), "rowcast_capture");
     let rights = "has_table_privilege('rowcast_capture', 'rowcast.change', 'insert'), has_table_privilege('rowcast_capture', 'rowcast.change', 'select,update,delete,truncate'), \
         has_schema_privilege('rowcast_capture', 'rowcast', 'create'), has_table_privilege('rowcast_capture', 'testtype', 'select')";
     assert_eq!(database.psql(&format!("select {rights}")), "t|f|f|f");

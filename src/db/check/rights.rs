@@ -1,56 +1,68 @@
 //! Findings about rights: who the capture trigger runs as, what strangers may, and what the server's role lacks.
 
+use std::collections::BTreeSet;
+
 use postgres::Client;
 
 use super::{By, Finding, Mend};
 use crate::error::Result;
 
 /// The functions of the schema that a server calls, and those that this command does.
-const SERVING: [&str; 7] = ["advance_horizon", "beds", "begin_epoch", "current_epoch", "note_shapes", "prune", "refusal"];
+const SERVING: [&str; 8] =
+    ["advance_horizon", "beds", "begin_epoch", "current_epoch", "note_shapes", "prune", "refusal", "trigger_functions"];
 
 /// What those call in turn.
-const CALLED_BY_SERVING: [&str; 4] = ["epoch_of", "needs", "shape", "types_of"];
+const CALLED_BY_SERVING: [&str; 6] = ["epoch_of", "is_blind", "needs", "row_is_final", "shape", "types_of"];
 
-/// capture() runs with its owner's rights inside other people's transactions: that must be a role that can append to the
-/// log and nothing else, and nobody may attach the function to a table of his own.
+/// The functions that append to the log, which run with their owner's rights inside other people's transactions.
+const CAPTURING: [&str; 2] = ["capture", "capture_update"];
+
+/// Whose rights the capture triggers have: that must be a role that can append to the log and nothing else, and nobody may attach their
+/// functions to a table of his own.
 pub fn of_capture(client: &mut Client) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let row = client.query_one(
-        "select p.proowner::regrole::text, n.nspowner::regrole::text, to_regrole('rowcast_capture') is not null
-         from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'rowcast' and p.proname = 'capture'",
-        &[],
+    let installer = schema_owner(client)?;
+    let exists: bool = client.query_one("select to_regrole('rowcast_capture') is not null", &[])?.get(0);
+    let functions = client.query(
+        "select p.proname::text, p.proowner::regrole::text,
+                array(select distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end
+                      from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+                      where a.grantee <> p.proowner and a.privilege_type = 'EXECUTE' order by 1)
+         from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'rowcast' and p.proname = any ($1::text[]) order by 1",
+        &[&&CAPTURING[..]],
     )?;
-    let (owner, installer, exists): (String, String, bool) = (row.get(0), row.get(1), row.get(2));
-    if owner != "rowcast_capture" {
-        let make = if exists { "" } else { "create role rowcast_capture nologin; " };
-        findings.push(Finding::new(
-            format!("the trigger function rowcast.capture() runs with the rights of {owner}, who may do more than append to the log"),
-            Mend::SqlThenRowcast(
-                format!("{make}grant rowcast_capture to {installer}; alter function rowcast.capture() owner to {installer}"),
-                By::Superuser,
-                vec!["install".to_owned()],
-            ),
-        ));
-    }
-    let granted = client.query(
-        "select distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end from pg_proc p
-         join pg_namespace n on n.oid = p.pronamespace, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-         where n.nspname = 'rowcast' and p.proname = 'capture' and a.grantee <> p.proowner and a.privilege_type = 'EXECUTE' order by 1",
-        &[],
-    )?;
-    let strangers: Vec<String> = granted.iter().map(|row| row.get(0)).collect();
-    if !strangers.is_empty() {
-        let strangers = strangers.join(", ");
-        findings.push(Finding::new(
-            format!("{strangers} may attach rowcast.capture() to tables, and so forge changes of others"),
-            // The function's owner has no login: the schema's owner is a member of it, and revokes in its name.
-            Mend::Sql(format!("revoke execute on function rowcast.capture() from {strangers}"), By::Role(installer.clone())),
-        ));
+    let mut owners = BTreeSet::new();
+    for row in &functions {
+        let (function, owner, strangers): (String, String, Vec<String>) = (row.get(0), row.get(1), row.get(2));
+        if owner != "rowcast_capture" {
+            let make = if exists { "" } else { "create role rowcast_capture nologin; " };
+            findings.push(Finding::new(
+                format!(
+                    "the trigger function rowcast.{function}() runs with the rights of {owner}, who may do more than append to the log"
+                ),
+                Mend::SqlThenRowcast(
+                    format!("{make}grant rowcast_capture to {installer}; alter function rowcast.{function}() owner to {installer}"),
+                    By::Superuser,
+                    vec!["install".to_owned()],
+                ),
+            ));
+        }
+        if !strangers.is_empty() {
+            let strangers = strangers.join(", ");
+            findings.push(Finding::new(
+                format!("{strangers} may attach rowcast.{function}() to tables, and so forge changes of others"),
+                // The function's owner has no login: the schema's owner is a member of it, and revokes in its name.
+                Mend::Sql(format!("revoke execute on function rowcast.{function}() from {strangers}"), By::Role(installer.clone())),
+            ));
+        }
+        owners.insert(owner);
     }
     if exists {
         findings.extend(of_capture_role(client, &installer)?);
     }
-    findings.extend(of_writers(client, &owner)?);
+    for owner in &owners {
+        findings.extend(of_writers(client, owner)?);
+    }
     Ok(findings)
 }
 
@@ -61,7 +73,7 @@ fn of_writers(client: &mut Client, owner: &str) -> Result<Option<Finding>> {
         union all select 'append to the log' where not has_table_privilege($1, 'rowcast.change', 'insert')
         union all
         select 'call ' || p.oid::regprocedure from pg_proc p where p.pronamespace = 'rowcast'::regnamespace
-          and p.proname in ('append', 'beds', 'large_update') and not has_function_privilege($1, p.oid, 'execute')
+          and p.proname in ('append', 'append_counted', 'append_images', 'beds', 'large_update', 'ring', 'tick') and not has_function_privilege($1, p.oid, 'execute')
         order by 1";
     let lacking: Vec<String> = client.query(LACKING, &[&owner])?.iter().map(|row| row.get(0)).collect();
     let what = || format!("the capture trigger may not {}: every write to a watched table fails", lacking.join(", nor "));
@@ -111,7 +123,7 @@ fn of_capture_role(client: &mut Client, installer: &str) -> Result<Vec<Finding>>
         "select pg_describe_object(s.classid, s.objid, s.objsubid) from pg_shdepend s
          where s.refclassid = 'pg_authid'::regclass and s.refobjid = 'rowcast_capture'::regrole and s.deptype = 'o'
            and s.dbid = (select d.oid from pg_database d where d.datname = current_database())
-           and not (s.classid = 'pg_proc'::regclass and s.objid = 'rowcast.capture()'::regprocedure) order by 1",
+           and not (s.classid = 'pg_proc'::regclass and s.objid in ('rowcast.capture()'::regprocedure, 'rowcast.capture_update()'::regprocedure)) order by 1",
         &[],
     )?;
     if !owned.is_empty() {
@@ -145,7 +157,7 @@ pub fn of_public(client: &mut Client) -> Result<Option<Finding>> {
         union
         select format('function rowcast.%I(%s)', p.proname, pg_get_function_identity_arguments(p.oid))
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-        where n.nspname = 'rowcast' and a.grantee = 0 and p.proname not in ('beds', 'capture')
+        where n.nspname = 'rowcast' and a.grantee = 0 and p.proname not in ('beds', 'capture', 'capture_update')
         order by 1";
     let open: Vec<String> = client.query(PUBLIC, &[])?.iter().map(|row| row.get(0)).collect();
     if open.is_empty() {

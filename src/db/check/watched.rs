@@ -7,22 +7,31 @@ use postgres::{Client, Row};
 use super::{By, Finding, Mend};
 use crate::error::Result;
 
-/// One row a trigger that should be there, with nulls where it is not. `type` is `pg_trigger.tgtype`: the capture trigger
-/// fires after each row inserted, updated or deleted, the second after TRUNCATE, the third before each row updated.
+/// One row a trigger that should be there, with nulls where it is not. `type` is `pg_trigger.tgtype`: after each row inserted (4) or
+/// deleted (8), after TRUNCATE (32), before each row updated (19); and where updates are logged afterwards, which an older
+/// version did and some tables need, after those too (16).
 const TRIGGERS: &str = r"
 select format('%I.%I', n.nspname, c.relname), x.name, t.tgname::text, t.tgenabled in ('O', 'A'),
        t.tgtype = x.type and (t.tgqual is null
          -- Those that an older version made have none.
-         or x.function = 'capture' and pg_get_expr(t.tgqual, t.tgrelid) = format('(%L::regclass IS NOT NULL)', 'rowcast.capturing'::regclass::text)),
-       x.function <> 'capture' or
+         or x.function = 'capture' and strpos(pg_get_triggerdef(t.oid),
+           format(' WHEN ((%L::regclass IS NOT NULL)) EXECUTE ', 'rowcast.capturing'::regclass::text)) > 0),
+       x.function = 'touch' or
          array_remove(string_to_array(encode(t.tgargs, 'escape'), '\000'), '') in (
            array_remove(array[w.bulk_rows::text, w.image_bytes::text, rowcast.needs(c.oid)], null),
            -- Of version 0.1.0, whose triggers had one argument; the other has its default.
            case when w.image_bytes = 4194304 and rowcast.needs(c.oid) is null then array[w.bulk_rows::text] end),
-       w.always and t.tgenabled <> 'A'
+       w.always and t.tgenabled <> 'A',
+       x.function = 'capture_update' and not c.relispartition and not rowcast.row_is_final(c.oid),
+       x.function = 'touch' and rowcast.row_is_final(c.oid)
 from rowcast.watched w join pg_class c on c.oid = w.relation join pg_namespace n on n.oid = c.relnamespace
-cross join (values ('00_rowcast_capture', 'capture', 29), ('00_rowcast_truncate', 'capture', 32), ('zz_rowcast_mtime', 'touch', 19))
-  as x (name, function, type)
+cross join lateral (select exists (
+  select from pg_trigger t join pg_proc p on p.oid = t.tgfoid and p.pronamespace = 'rowcast'::regnamespace
+  where t.tgrelid = c.oid and (p.proname = 'capture_update' or p.proname = 'capture' and t.tgtype & 49 = 1)) as before) updates
+join (values (null, '00_rowcast_truncate', 'capture', 32),
+             (true, '00_rowcast_capture', 'capture', 13), (true, '~rowcast_update', 'capture_update', 19),
+             (false, '00_rowcast_capture', 'capture', 29), (false, 'zz_rowcast_mtime', 'touch', 19))
+  as x (before, name, function, type) on coalesce(x.before = updates.before, true)
 left join pg_trigger t on t.tgrelid = c.oid and not t.tgisinternal
   and t.tgfoid = (select p.oid from pg_proc p where p.proname = x.function and p.pronamespace = 'rowcast'::regnamespace)
   and (t.tgtype & 32 = 32) = (x.type = 32)
@@ -35,7 +44,7 @@ from rowcast.watched w join pg_class c on c.oid = w.relation and c.relkind = 'p'
      pg_partition_tree(w.relation) p
 where p.isleaf and (select count(*) from pg_trigger t where t.tgrelid = p.relid and t.tgparentid <> 0
     and t.tgenabled = any (case when w.always then array['A'] else array['O', 'A'] end::"char"[])
-  and t.tgfoid in ('rowcast.capture()'::regprocedure, 'rowcast.touch()'::regprocedure)) < 2
+  and t.tgfoid = any (rowcast.trigger_functions())) < 2
 group by 1 order by 1"#;
 
 const COLUMNS: &str = "
@@ -48,7 +57,7 @@ select format('%I.%I', n.nspname, c.relname), r.rolname::text, a.attname is null
        case when c.relispartition then (select format('%I.%I', h.nspname, k.relname) from pg_class k
          join pg_namespace h on h.oid = k.relnamespace where k.oid = pg_partition_root(c.oid)) end,
        (select string_agg(format('drop trigger %I on %s; ', t.tgname, c.oid::regclass), '') from pg_trigger t
-        where t.tgrelid = c.oid and t.tgparentid = 0 and t.tgfoid in ('rowcast.capture()'::regprocedure, 'rowcast.touch()'::regprocedure))
+        where t.tgrelid = c.oid and t.tgparentid = 0 and t.tgfoid = any (rowcast.trigger_functions()))
        || format('delete from rowcast.watched where relation = %L::regclass', c.oid::regclass)
 from rowcast.watched w join pg_class c on c.oid = w.relation join pg_namespace n on n.oid = c.relnamespace
 join pg_roles r on r.oid = c.relowner
@@ -57,9 +66,12 @@ order by 1";
 
 pub fn look(client: &mut Client) -> Result<Vec<Finding>> {
     let mut wrong: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut dear = Vec::new();
     for row in &client.query(TRIGGERS, &[])? {
         if let Some(what) = of_trigger(row) {
             wrong.entry(row.get(0)).or_default().push(what);
+        } else if row.get::<_, bool>(8) {
+            dear.push(row.get::<_, String>(0));
         }
     }
     for row in &client.query(PARTITIONS, &[])? {
@@ -71,7 +83,12 @@ pub fn look(client: &mut Client) -> Result<Vec<Finding>> {
             Mend::rowcast(&["watch", &table]),
         )
     };
+    dear.retain(|table| !wrong.contains_key(table));
     let mut findings: Vec<Finding> = wrong.into_iter().map(again).collect();
+    findings.extend(dear.iter().map(|table| {
+        let what = format!("updates of the watched table {table} cost their writers more than they need to, until it is watched again");
+        Finding::hint(what, Mend::rowcast(&["watch", table]))
+    }));
     for row in &client.query(COLUMNS, &[])? {
         findings.extend(of_columns(row));
     }
@@ -92,6 +109,12 @@ fn of_trigger(row: &Row) -> Option<String> {
     }
     if !row.get::<_, bool>(4) {
         return Some(format!("the trigger {name} does not fire for all that it should"));
+    }
+    if row.get::<_, bool>(7) {
+        return Some(format!(
+            "the trigger {name} does not see rows as they are stored any more, for a generated column or a later trigger has come: \
+             updates are told as resets"
+        ));
     }
     // Null where the arguments are neither of the forms that there are.
     let fits = row.get::<_, Option<bool>>(5).unwrap_or(false);
@@ -164,7 +187,7 @@ pub fn left_over(client: &mut Client) -> Result<Vec<Finding>> {
     const LEFT_OVER: &str = "
         select t.tgrelid::regclass::text, min(r.rolname)::text, string_agg(format('drop trigger %I on %s', t.tgname, t.tgrelid::regclass), '; ' order by t.tgname)
         from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_roles r on r.oid = c.relowner
-        where t.tgparentid = 0 and t.tgfoid in ('rowcast.capture()'::regprocedure, 'rowcast.touch()'::regprocedure)
+        where t.tgparentid = 0 and t.tgfoid = any (rowcast.trigger_functions())
           and t.tgrelid not in (select w.relation from rowcast.watched w)
         group by t.tgrelid order by 1";
     let finding = |row: &Row| {

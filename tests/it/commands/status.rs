@@ -46,7 +46,7 @@ fn a_served_database_in_all_its_parts() {
     wait_for("the server has seen all", || (json(&db.url(), &settings, server.port)["server"]["behind"]["changes"] == 0).then_some(()));
     let text = status(&db.url(), &settings, server.port, &[]);
     let words = |first| line(&text, first).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words("database").contains(&db.name) && words("schema") == "schema version 2", "{text}");
+    assert!(words("database").contains(&db.name) && words("schema") == "schema version 3", "{text}");
     assert!(words("log").starts_with("log 4 rows, ") && words("log").contains("s ago"), "{text}");
     assert_eq!(words("retention"), "retention 3600 s, and 1024 MB at most");
     assert!(words("server").contains("is not ready and has seen every change; the exposed table loose is not watched"), "{text}");
@@ -101,7 +101,7 @@ fn a_role_without_rights_is_told_what_it_may_know() {
     let db = database();
     let (guest, url) = role(&db, "nobody");
     let text = status(&url, TESTTYPE, 1, &[]);
-    assert!(line(&text, "schema").ends_with("version 2") && line(&text, "log").contains("may not read it"), "{text}");
+    assert!(line(&text, "schema").ends_with("version 3") && line(&text, "log").contains("may not read it"), "{text}");
     assert!(text.contains("id   1000       -"), "the watched table: {text}");
     assert!(text.contains("no: there is no schema rowcast of this version that the role may use"), "{text}");
     db.psql_as_superuser(&format!("drop role {guest}"));

@@ -7,10 +7,16 @@ fn nothing_that_the_triggers_need_is_dropped_without_them() {
     for (dropped, what) in [
         ("table rowcast.change", "the log"),
         ("view rowcast.capturing", "what holds it together"),
+        ("view rowcast.capturing_parts", "what holds it together"),
+        ("function rowcast.tick(rowcast.capturing_parts)", "a function"),
+        ("function rowcast.ring()", "a function"),
+        ("function rowcast.append_images(oid, \"char\", json, json)", "a function"),
+        ("function rowcast.append_counted(oid, \"char\", anyelement, anyelement, text[])", "a function"),
         ("function rowcast.append(oid, oid, \"char\", anyelement, anyelement, integer)", "a function"),
         ("function rowcast.large_update(oid, oid, anyelement, anyelement, bigint)", "a function"),
         ("function rowcast.beds()", "a function"),
         ("function rowcast.capture()", "the trigger's function"),
+        ("function rowcast.capture_update()", "the trigger's function"),
         ("function rowcast.touch()", "the trigger's function"),
         ("schema rowcast", "all of it"),
     ] {
@@ -26,6 +32,8 @@ fn nothing_that_the_triggers_need_is_dropped_without_them() {
         client.batch_execute(write).unwrap_or_else(|error| panic!("after a refused drop {dropped}: {error}"));
         client.batch_execute(&format!("drop {dropped} cascade")).unwrap();
         client.batch_execute(write).unwrap_or_else(|error| panic!("after drop {dropped} cascade: {error}"));
+        // In a session that has not prepared anything before, too.
+        database.psql(write);
     }
 }
 
@@ -37,7 +45,9 @@ fn a_column_of_the_log_is_not_dropped_without_the_triggers() {
         assert!(client.batch_execute(&format!("alter table rowcast.change drop column {column}")).is_err(), "{column}");
         client.batch_execute(&format!("alter table rowcast.change drop column {column} cascade")).unwrap();
         client
-            .batch_execute("insert into public.testtype (id, name) values (1, 'a'); truncate public.testtype")
+            .batch_execute(
+                "insert into public.testtype (id, name) values (1, 'a'); update public.testtype set name = 'b'; truncate public.testtype",
+            )
             .unwrap_or_else(|error| panic!("without {column}: {error}"));
     }
 }

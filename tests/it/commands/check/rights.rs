@@ -13,11 +13,8 @@ fn the_trigger_runs_as_a_role_that_can_append_and_nothing_else() {
     let checked = alone();
     for (sql, part) in [
         ("alter function rowcast.capture() owner to boss", "runs with the rights of boss"),
-        ("alter function rowcast.capture() owner to app", "runs with the rights of app"),
-        (
-            "alter function rowcast.capture() owner to app; drop owned by rowcast_capture; drop role rowcast_capture",
-            "runs with the rights of app",
-        ),
+        ("alter function rowcast.capture() owner to app", "capture() runs with the rights of app"),
+        ("alter function rowcast.capture_update() owner to boss", "capture_update() runs with the rights of boss"),
         ("alter role rowcast_capture login superuser", "should be nologin nosuperuser"),
         ("create role readers; grant readers to rowcast_capture", "is a member of readers"),
         ("grant update, select on rowcast.change to rowcast_capture", "may select, update rowcast.change"),
@@ -28,6 +25,16 @@ fn the_trigger_runs_as_a_role_that_can_append_and_nothing_else() {
     ] {
         checked.is_broken(sql, part);
     }
+    checked.db.psql_as_superuser(
+        "alter function rowcast.capture() owner to app; alter function rowcast.capture_update() owner to app;
+         drop owned by rowcast_capture; drop role rowcast_capture",
+    );
+    let wrong = checked.wrong();
+    for (function, finding) in ["capture()", "capture_update()"].iter().zip(&wrong) {
+        assert!(finding.what.contains(&format!("rowcast.{function} runs with the rights of app")), "{wrong:?}");
+    }
+    checked.mend(&wrong[0]);
+    checked.is_well();
     checked.db.psql("insert into testtype (name) values ('a'); select 1 / (select count(*) from rowcast.change where op = 'I')");
 }
 
@@ -37,6 +44,7 @@ fn strangers_have_no_rights_on_the_schema() {
     for (sql, part) in [
         ("grant execute on function rowcast.capture() to public", "public may attach rowcast.capture()"),
         ("grant execute on function rowcast.capture() to boss", "boss may attach rowcast.capture()"),
+        ("grant execute on function rowcast.capture_update() to public", "public may attach rowcast.capture_update()"),
         ("grant create on schema rowcast to pg_monitor", "pg_monitor may create objects"),
         ("grant usage on schema rowcast to public", "PUBLIC has rights on schema rowcast"),
         ("grant select on rowcast.change to public", "PUBLIC has rights on table rowcast.change"),

@@ -45,9 +45,9 @@ fn a_view_is_exposed_for_reading_only() {
 fn triggers_that_are_not_as_they_should_be_are_made_anew() {
     for (sql, part) in [
         ("drop trigger \"00_rowcast_capture\" on testtype", "00_rowcast_capture is missing"),
-        ("drop trigger zz_rowcast_mtime on testtype", "zz_rowcast_mtime is missing"),
+        ("drop trigger \"~rowcast_update\" on testtype", "~rowcast_update is missing"),
         ("alter table testtype disable trigger \"00_rowcast_truncate\"", "00_rowcast_truncate is disabled"),
-        ("alter table testtype enable replica trigger zz_rowcast_mtime", "zz_rowcast_mtime is disabled"),
+        ("alter table testtype enable replica trigger \"~rowcast_update\"", "~rowcast_update is disabled"),
         ("alter trigger \"00_rowcast_capture\" on testtype rename to zzz", "is called zzz"),
         ("update rowcast.watched set bulk_rows = 5", "00_rowcast_capture has other limits"),
         ("update rowcast.watched set image_bytes = 5", "00_rowcast_truncate has other limits"),
@@ -57,9 +57,16 @@ fn triggers_that_are_not_as_they_should_be_are_made_anew() {
             "00_rowcast_capture does not fire for all",
         ),
         (
-            "drop trigger zz_rowcast_mtime on testtype;
-             create trigger zz_rowcast_mtime before update on testtype for each row when (new.value > 5) execute function rowcast.touch()",
-            "zz_rowcast_mtime does not fire for all",
+            "drop trigger \"~rowcast_update\" on testtype; create trigger \"~rowcast_update\" before update on testtype
+             for each row when (new.value > 5) execute function rowcast.capture_update('1000', '4194304')",
+            "~rowcast_update does not fire for all",
+        ),
+        ("alter trigger \"~rowcast_update\" on testtype rename to zzz", "is called zzz"),
+        ("alter table testtype add column twice int generated always as (value * 2) stored", "does not see rows as they are stored"),
+        (
+            "create function later() returns trigger language plpgsql as 'begin new.value := 7; return new; end';
+             create trigger \"~s\" before update on testtype for each row execute function later()",
+            "does not see rows as they are stored",
         ),
     ] {
         Checked::new(TESTTYPE).breaks(sql, part);
@@ -72,6 +79,33 @@ fn triggers_that_are_not_as_they_should_be_are_made_anew() {
     let checked = Checked::new(TESTTYPE);
     checked.db.psql("alter table testtype enable always trigger \"00_rowcast_capture\"");
     checked.is_well();
+}
+
+/// Where updates are logged afterwards there are two triggers instead of one.
+#[test]
+fn a_table_whose_updates_are_logged_afterwards_has_its_triggers_looked_after() {
+    let checked = Checked::new(TESTTYPE);
+    checked
+        .db
+        .psql("create table doubled (id int primary key, twice int generated always as (id * 2) stored); select rowcast.watch('doubled')");
+    for (sql, part) in [
+        ("drop trigger zz_rowcast_mtime on doubled", "zz_rowcast_mtime is missing"),
+        (
+            "drop trigger zz_rowcast_mtime on doubled;
+             create trigger zz_rowcast_mtime before update on doubled for each row when (new.id > 5) execute function rowcast.touch()",
+            "zz_rowcast_mtime does not fire for all",
+        ),
+        ("drop trigger \"00_rowcast_capture\" on doubled", "00_rowcast_capture is missing"),
+    ] {
+        checked.breaks(sql, part);
+    }
+    assert!(checked.look().iter().all(|finding| !finding.what.contains("cost their writers more")));
+    checked.db.psql("alter table doubled drop column twice");
+    checked.is_well();
+    let hints = checked.look();
+    let hint = hints.iter().find(|hint| hint.what.contains("updates of the watched table public.doubled cost their writers more"));
+    checked.mend(hint.unwrap_or_else(|| panic!("{hints:?}")));
+    assert!(checked.look().iter().all(|finding| !finding.what.contains("cost their writers more")));
 }
 
 #[test]
