@@ -47,22 +47,16 @@ begin
     return null;
   elsif tg_op operator(pg_catalog.=) 'INSERT' then
     logged := rowcast.append_counted(tg_relid, 'I', new, new, tg_argv);
-    return null;
   elsif tg_op operator(pg_catalog.=) 'DELETE' then
     logged := rowcast.append_counted(tg_relid, 'D', old, old, tg_argv);
-    return null;
   elsif tg_op operator(pg_catalog.=) 'UPDATE' then
     logged := rowcast.append_counted(tg_relid, 'U', old, new, tg_argv);
-    return null;
   else
     insert into rowcast.change (relation, op) values (tg_relid, 'R');
   end if;
-  -- As ring() does: to call it would cost every row more than it spares the reader.
   for bed in 1 .. rowcast.beds() loop
     if not pg_catalog.pg_try_advisory_xact_lock_shared(1919907683, bed) then
-      if pg_catalog.pg_notification_queue_usage() operator(pg_catalog.<) 0.9 then
-        notify rowcast;
-      end if;
+      logged := rowcast.ring();
       exit;
     end if;
   end loop;
@@ -118,6 +112,12 @@ begin
   else
     logged := rowcast.append_counted(tg_relid, 'U', old, new, tg_argv);
   end if;
+  for bed in 1 .. rowcast.beds() loop
+    if not pg_catalog.pg_try_advisory_xact_lock_shared(1919907683, bed) then
+      logged := rowcast.ring();
+      exit;
+    end if;
+  end loop;
   return new;
 end
 $$;

@@ -1,35 +1,17 @@
--- What the triggers call to append to the log.
+-- What the triggers call.
 
--- Rings if somebody sleeps (see 40_bell.sql). To be called after each append, in the same subtransaction. Always true.
-create or replace function rowcast.ring() returns boolean
-language plpgsql volatile
-as $$
-begin
-  for bed in 1 .. rowcast.beds() loop
-    if not pg_catalog.pg_try_advisory_xact_lock_shared(1919907683, bed) then
-      -- A full queue would fail the writer's COMMIT; the slow timer of the sleeper comes instead.
-      if pg_catalog.pg_notification_queue_usage() operator(pg_catalog.<) 0.9 then
-        notify rowcast;
-      end if;
-      exit;
-    end if;
-  end loop;
-  return true;
-end
-$$;
-
--- Appends a change with these images, and rings. Always true.
+-- Appends a change with these images. Always true.
 create or replace function rowcast.append_images(target oid, op "char", old_image json, new_image json) returns boolean
 language plpgsql volatile
 as $$
 begin
   insert into rowcast.change (relation, op, old, new) values (target, op, old_image, new_image);
-  return rowcast.ring();
+  return true;
 end
 $$;
 
--- Appends a change that is not a usual row, counts it where that is due, and rings; past the limit it appends a reset, once, and
--- then nothing. Returns whether anything was appended. `part` is the table of the trigger that calls, and `arguments` are that trigger's, from 0 on. `before` counts for an
+-- Appends a change that is not a usual row, and counts it where that is due; past the limit it appends a reset, once, and then
+-- nothing. Returns whether anything was appended. `part` is the table of the trigger that calls, and `arguments` are that trigger's, from 0 on. `before` counts for an
 -- update and a delete, `after` for an update and an insert. Where the table is partitioned, the trigger is each partition's, and logs for
 -- the root, whose rows they are.
 --
@@ -104,7 +86,7 @@ begin
     -- Assigned, though nobody wants the answer: PERFORM is a query, and dearer.
     zone := pg_catalog.set_config(counter, counted::pg_catalog.text, true);
   end if;
-  return rowcast.ring();
+  return true;
 end
 $$;
 
@@ -211,5 +193,18 @@ begin
     where a.attrelid = part and a.attnum > 0 and not a.attisdropped and a.attname <> all (elided)
   ) into old, new using before, after;
   elided := nullif(elided, '{}');
+end
+$$;
+
+-- Rings, which a trigger does after it has appended, and found a bed taken. Always true.
+create or replace function rowcast.ring() returns boolean
+language plpgsql volatile
+as $$
+begin
+  -- A full queue would fail the writer's COMMIT; the slow timer of the sleeper comes instead.
+  if pg_catalog.pg_notification_queue_usage() operator(pg_catalog.<) 0.9 then
+    notify rowcast;
+  end if;
+  return true;
 end
 $$;
