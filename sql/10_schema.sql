@@ -33,7 +33,7 @@ alter table rowcast.watched add column if not exists shape text;
 alter table rowcast.watched add column if not exists image_bytes integer not null default 4194304 check (image_bytes >= 0);
 -- Whether its triggers fire in sessions with session_replication_role = replica, too.
 alter table rowcast.watched add column if not exists always boolean not null default false;
--- Whether what is logged of its updates may be other than what is stored, as a server has noticed (see is_blind()): whoever reads the log
--- takes each for a reset, until the table is watched again.
+-- Whether what is logged of its updates may be other than what is stored, as a server has noticed (see is_blind()): whoever
+-- reads the log takes each for a reset, until the table is watched again, or what came is gone.
 alter table rowcast.watched add column if not exists blind boolean not null default false;
 comment on table rowcast.watched is 'Tables that rowcast.watch() has been run on, and what it added to them';

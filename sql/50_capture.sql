@@ -75,9 +75,10 @@ $$;
 -- mtime is the one column that is named, so this has to bear that the column is renamed, dropped or of another type by
 -- now: the block writes nothing and takes no transaction id.
 --
--- Whatever takes the row as a whole makes it whole: a value that lies outside of the table's pages is brought into NEW, and would be
--- written once more, changed or not. So NEW is looked at only where OLD is too small to have such values; what is larger goes
--- to append_counted(), as an argument, which is a copy.
+-- Whatever takes the row as a whole makes it whole: a value that is stored out of line (TOAST) is brought into NEW, and would
+-- be written once more, changed or not. So NEW is looked at only where OLD, made whole, is below 2000 bytes: PostgreSQL stores
+-- values of longer rows out of line, and where a table's toast_tuple_target has it do so earlier, little is written twice. What
+-- is larger goes to append_counted(), as an argument, which is a copy.
 create or replace function rowcast.capture_update() returns trigger
 language plpgsql stable security definer
 as $$

@@ -11,9 +11,9 @@ end
 $$;
 
 -- Appends a change that is not a usual row, and counts it where that is due; past the limit it appends a reset, once, and then
--- nothing. Returns whether anything was appended. `part` is the table of the trigger that calls, and `arguments` are that trigger's, from 0 on. `before` counts for an
--- update and a delete, `after` for an update and an insert. Where the table is partitioned, the trigger is each partition's, and logs for
--- the root, whose rows they are.
+-- nothing. Returns whether anything was appended. `part` is the table of the trigger that calls, and `arguments` are that
+-- trigger's, from 0 on. `before` counts for an update and a delete, `after` for an update and an insert. Where the table is
+-- partitioned, the trigger is each partition's, and logs for the root, whose rows they are.
 --
 -- The counter is the number of changes that this transaction has logged for the table, kept in a setting that is
 -- local to it: it ends with the transaction, and ROLLBACK TO takes it back together with the rows it counted. The

@@ -32,11 +32,11 @@ begin
 end
 $$;
 
--- What the capture triggers need, in one place: each AFTER trigger depends on the view capturing, and through it on all that these name, by
--- its FROM or its WHEN. So nothing of that can be dropped on its own, and with CASCADE those triggers go along: a writer never meets half
--- of it. Nothing makes a BEFORE trigger depend on anything but a WHEN, which costs every update; so tick(), which capture_update() calls
--- where it bears an error, depends on the parts by its argument and goes with them.
--- The one column of the views stays as it is, so that a later version can name other things here, and then drop what it replaced.
+-- What the capture triggers need, in one place: each AFTER trigger depends on the view capturing, and through it on all that is
+-- named here, by its FROM or its WHEN. So nothing of that can be dropped on its own, and with CASCADE those triggers go along: a
+-- writer never meets half of it. Only a WHEN could make a BEFORE trigger depend on something, and every update would pay for it:
+-- so capture_update() calls tick() where it bears an error, and tick() goes with the rest.
+-- The one column of each view stays as it is, so that a later version can name other things here, and then drop what it replaced.
 create or replace view rowcast.capturing_parts as
   select row(c.id, c.xid, c.relation, c.op, c.old, c.new, c.time, c.elided) is not null
      and 'rowcast.append_images(oid,"char",json,json)'::regprocedure is not null
@@ -48,7 +48,8 @@ create or replace view rowcast.capturing_parts as
   from rowcast.change c;
 comment on view rowcast.capturing_parts is 'What the capture triggers need, so that they depend on it';
 
--- The least by which a row's mtime grows. A constant, which costs nothing where it is called.
+-- The least by which a row's mtime grows. A constant, which costs nothing where it is called. The argument is there for nothing but
+-- its type: it makes the function depend on the view, and so on all that this names.
 create or replace function rowcast.tick(parts rowcast.capturing_parts default null) returns interval
 language sql immutable
 as $$
@@ -111,9 +112,9 @@ as $$
       then 'pinned' end), '')
 $$;
 
--- Whether a trigger of ours that fires before an update, as the last of them, sees the row as it is stored. Not where a column is
--- generated, which comes after; where a trigger of a later name may change the row again; nor where the table is partitioned or a partition, for then
--- an update may move a row. There capture() logs updates, afterwards.
+-- Whether a trigger of ours that fires before an update, as the last of them, sees the row as it is stored. Not where a column
+-- is generated, which comes after; where a trigger of a later name may change the row again; nor where the table is
+-- partitioned or a partition, for then an update may move a row. There capture() logs updates, afterwards.
 create or replace function rowcast.row_is_final(target oid) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -124,8 +125,8 @@ as $$
     and not exists (select from pg_trigger t where t.tgrelid = target and t.tgtype & 19 = 19 and t.tgname > '~rowcast_update')
 $$;
 
--- Whether a table's updates are logged before they happen and rowcast.row_is_final() no longer holds: what is logged may be other
--- than what is stored.
+-- Whether a table's updates are logged before they happen though rowcast.row_is_final() no longer holds: what is logged may be
+-- other than what is stored.
 create or replace function rowcast.is_blind(target oid) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -179,7 +180,8 @@ begin
   if rowcast.row_is_final(target) then
     events := 'insert or delete';
     -- A name that sorts after all that begin with a letter, so that it is the last to see the row.
-    execute format('create trigger "~rowcast_update" before update on %s for each row execute function rowcast.capture_update(%s)', target, arguments);
+    execute format('create trigger "~rowcast_update" before update on %s
+      for each row execute function rowcast.capture_update(%s)', target, arguments);
   else
     events := 'insert or update or delete';
     execute format('create trigger zz_rowcast_mtime before update on %s for each row execute function rowcast.touch()', target);

@@ -8,8 +8,23 @@ revoke execute on all functions in schema rowcast from public;
 -- Called inside the writers' transactions, and constant.
 grant execute on function rowcast.beds() to public;
 
--- capture() and capture_update() run with their owner's rights, and a cast that an application defined may run inside them. So their owner is a
--- role that can append to the log and nothing else. Where the installer may not create roles the functions stay his.
+-- Who may call shape(), as a server's role may, may call what came later: so a server goes on while its schema is upgraded.
+do $$
+declare
+  server text;
+begin
+  for server in
+    select a.grantee::regrole from pg_proc p, aclexplode(p.proacl) a
+    where p.oid = 'rowcast.shape(regclass)'::regprocedure and a.privilege_type = 'EXECUTE' and a.grantee not in (0, p.proowner)
+  loop
+    execute format('grant execute on function rowcast.is_blind(oid), rowcast.row_is_final(oid), rowcast.trigger_functions() to %s', server);
+  end loop;
+end
+$$;
+
+-- capture() and capture_update() run with their owner's rights, and what an application defined may run inside them: a cast to
+-- json, or the check of a domain that was made the type of mtime. So their owner is a role that can append to the log and
+-- nothing else. Where the installer may not create roles the functions stay his.
 do $$
 begin
   if not exists (select from pg_roles where rolname = 'rowcast_capture') then
@@ -35,7 +50,8 @@ begin
   alter function rowcast.capture_update() owner to rowcast_capture;
   revoke create on schema rowcast from rowcast_capture;
 exception when insufficient_privilege then
-  raise warning 'rowcast.capture() and rowcast.capture_update() stay owned by %, because that role may not create or use the role rowcast_capture', current_user
+  raise warning 'rowcast.capture() and rowcast.capture_update() stay owned by %, because that role may not create or use the role rowcast_capture',
+      current_user
     using hint = 'A role with CREATEROLE can run: create role rowcast_capture nologin; grant rowcast_capture to ' || quote_ident(current_user) || '; then install again.';
 end
 $$;

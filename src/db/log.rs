@@ -22,8 +22,9 @@ use crate::error::{Error, Result};
 /// then ($2). The first row carries the snapshot, the epoch's random id, with the oid of its table, which a dump that is
 /// restored under a running server leaves another, and the time; then come the changes in the log's order. The method is PgQ's.
 ///
-/// An update of a table that is blind may have another image than what was stored, so it is a reset. That is looked at in the same snapshot:
-/// whoever reads the reset that is logged when a table is found to be blind knows of it from there on, whatever server that is.
+/// An update of a table that is blind may have another image than what was stored, so it is a reset. That is looked at in
+/// the same snapshot: whoever reads the reset that is logged when a table is found to be blind knows of it from there on,
+/// whatever server that is.
 pub const READ: &str = "\
 select null::bigint as id, pg_current_snapshot()::text as snapshot, (select concat(e.id, e.tableoid) from rowcast.epoch e) as epoch_id,
        null::text as xid, null::oid as relation, null::\"char\" as op, null::text as old, null::text as new,

@@ -66,7 +66,7 @@ pub fn of_capture(client: &mut Client) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// What the capture trigger needs and its owner may not: it then fails every writer.
+/// What the capture triggers need and their owner may not: they then fail writers, or leave mtime as it was.
 fn of_writers(client: &mut Client, owner: &str) -> Result<Option<Finding>> {
     const LACKING: &str = "
         select 'use the schema rowcast' where not has_schema_privilege($1, 'rowcast', 'usage')
@@ -76,7 +76,8 @@ fn of_writers(client: &mut Client, owner: &str) -> Result<Option<Finding>> {
           and p.proname in ('append', 'append_counted', 'append_images', 'beds', 'large_update', 'ring', 'tick') and not has_function_privilege($1, p.oid, 'execute')
         order by 1";
     let lacking: Vec<String> = client.query(LACKING, &[&owner])?.iter().map(|row| row.get(0)).collect();
-    let what = || format!("the capture trigger may not {}: every write to a watched table fails", lacking.join(", nor "));
+    let what =
+        || format!("the capture triggers may not {}: writes to watched tables fail, or leave mtime as it was", lacking.join(", nor "));
     Ok((!lacking.is_empty()).then(|| Finding::new(what(), Mend::rowcast(&["install"]))))
 }
 

@@ -11,6 +11,44 @@ use super::{asleep, server_without_timer};
 use crate::support::follower::Follower;
 use crate::support::{Database, Server, TESTTYPE, database, empty_example, launch, wait_for};
 
+/// Whichever trigger logs it, and however: as a usual row, counted, or as a reset.
+#[test]
+fn every_kind_of_write_wakes_a_sleeper() {
+    let database = empty_example(database());
+    database.psql(
+        "create table doubled (id int primary key, n int, t text, twice int generated always as (n * 2) stored); select rowcast.watch('doubled');
+         create table plain (id int primary key, n int, t text); select rowcast.watch('plain');
+         create table counted (id int primary key, n int, t text); select rowcast.watch('counted', bulk_rows => 2)",
+    );
+    let exposed = "slow_timer_seconds = 600\n[expose]\ndoubled = \"r\"\nplain = \"r\"\ncounted = \"r\"\n";
+    let server = launch(&database.url(), exposed, &[]).ready();
+    for table in ["doubled", "plain", "counted"] {
+        for write in [
+            "insert into {} (id, n) values (1, 1)",
+            "update {} set n = 2",
+            "update {} set t = repeat('x', 3000)",
+            "update {} set t = (select string_agg(md5(i::text), '') from generate_series(1, 1000) i)",
+            "delete from {}",
+            "insert into {} (id) select generate_series(1, 9)",
+            "update {} set n = 3",
+            "truncate {}",
+        ] {
+            let write = write.replace("{}", table);
+            let since = server.get(&format!("/api/{table}")).header("rowcast-cursor").to_owned();
+            let answer = std::thread::scope(|scope| {
+                let poll = scope.spawn(|| server.get(&format!("/notify?table={table}&since={since}&wait=10")).expect_status(200).json());
+                // Whoever asks has the server read: so it has to be asleep again when the change comes.
+                server.wait_for_open_polls(1);
+                wait_for("the server sleeps", || (asleep(&database) == 1).then_some(()));
+                database.psql(&write);
+                poll.join().unwrap()
+            });
+            let told = &answer["answers"][0];
+            assert!(told["reset"] == true || told["changes"].as_array().is_some_and(|changes| !changes.is_empty()), "{write}: {answer}");
+        }
+    }
+}
+
 /// One who writes row after row, now in a row and now after a pause in which servers fall asleep, and waits for no lock.
 struct Writer {
     written: Arc<AtomicUsize>,

@@ -34,9 +34,10 @@ pub static TABLES: &[Table] = &[
         is_truncated: false,
         filters: &[by("branch", "2"), by("branch", "3")],
     },
+    // What is stored of these two is not what a BEFORE trigger of ours would see.
     Table {
         name: "left_pile",
-        create: "create table left_pile (id int primary key, amount bigint not null); \
+        create: "create table left_pile (id int primary key, amount bigint not null, twice bigint generated always as (amount * 2) stored); \
                  insert into left_pile select i, 100 from generate_series(1, 10) i",
         watch: "",
         is_truncated: false,
@@ -44,7 +45,9 @@ pub static TABLES: &[Table] = &[
     },
     Table {
         name: "right_pile",
-        create: "create table right_pile (id int primary key, amount bigint not null); \
+        create: "create table right_pile (id int primary key, amount bigint not null, label text); \
+                 create function label() returns trigger language plpgsql as $$ begin new.label := 'has ' || new.amount; return new; end $$; \
+                 create trigger \"~s\" before insert or update on right_pile for each row execute function label(); \
                  insert into right_pile select i, 100 from generate_series(1, 10) i",
         watch: "",
         is_truncated: false,
