@@ -30,6 +30,7 @@ fn the_trigger_runs_as_a_role_that_can_append_and_nothing_else() {
          drop owned by rowcast_capture; drop role rowcast_capture",
     );
     let wrong = checked.wrong();
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
     for (function, finding) in ["capture()", "capture_update()"].iter().zip(&wrong) {
         assert!(finding.what.contains(&format!("rowcast.{function} runs with the rights of app")), "{wrong:?}");
     }
